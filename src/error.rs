@@ -1,0 +1,273 @@
+//! The one table of error codes: number, name, sentence and `errno` of each.
+//!
+//! Everything that fails in this library fails with an [`Error`], which is a
+//! [`Code`] and the `errno` that goes with it. The `capi` room turns it into
+//! the negative number and the `errno` that a C program sees.
+
+use core::ffi::CStr;
+
+use libc::c_int;
+
+/// Why a call failed. Every function that can fail answers with one of these
+/// negative numbers and sets `errno` too: to the operating system's value, or,
+/// where the system was not asked, to the value named below.
+///
+/// The numbers are libsk's own. They are the same on every platform and never
+/// change; new ones are only added at the end. `sk_strerror` gives a sentence,
+/// `sk_error_name` the name.
+#[allow(non_camel_case_types, clippy::upper_case_acronyms)] // the names of the C interface
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub enum Code {
+    /// An argument is wrong: a NULL pointer, an unknown constant or flag, a number out of range (EINVAL).
+    SK_EINVAL = -1,
+    /// The handle is not live: closed, never issued, or of another process (EBADF).
+    SK_EBADHANDLE = -2,
+    /// The handle was closed by another thread during the call (ECANCELED).
+    SK_ECLOSED = -3,
+    /// The call would have to wait, and was told not to (EAGAIN).
+    SK_EAGAIN = -4,
+    /// The time limit ran out; the handle stays usable (ETIMEDOUT).
+    SK_ETIMEDOUT = -5,
+    /// The connection attempt was started and goes on (EINPROGRESS).
+    SK_EINPROGRESS = -6,
+    /// The peer ended the stream before the count asked for (ENODATA).
+    SK_EEOF = -7,
+    /// Nobody listens at that address (ECONNREFUSED).
+    SK_ECONNREFUSED = -8,
+    /// The peer, or something on the way, reset the connection (ECONNRESET).
+    SK_ECONNRESET = -9,
+    /// The connection was aborted on this side (ECONNABORTED).
+    SK_ECONNABORTED = -10,
+    /// The stream was ended for sending, here or by the peer (EPIPE; never a SIGPIPE).
+    SK_EPIPE = -11,
+    /// The socket is not connected (ENOTCONN).
+    SK_ENOTCONN = -12,
+    /// The socket is connected already (EISCONN).
+    SK_EISCONN = -13,
+    /// An earlier connection attempt is still going on (EALREADY).
+    SK_EALREADY = -14,
+    /// Another socket has this address (EADDRINUSE).
+    SK_EADDRINUSE = -15,
+    /// The address is not one of this machine's, or no port is free (EADDRNOTAVAIL).
+    SK_EADDRNOTAVAIL = -16,
+    /// The text is no address (EINVAL).
+    SK_EADDRFORMAT = -17,
+    /// No route to that network (ENETUNREACH).
+    SK_ENETUNREACH = -18,
+    /// No route to that host (EHOSTUNREACH).
+    SK_EHOSTUNREACH = -19,
+    /// The network interface is down (ENETDOWN).
+    SK_ENETDOWN = -20,
+    /// The message is too large for the socket (EMSGSIZE).
+    SK_EMSGSIZE = -21,
+    /// The socket has no destination, and the call named none (EDESTADDRREQ).
+    SK_EDESTADDRREQ = -22,
+    /// The address family does not fit, or the system lacks it (EAFNOSUPPORT).
+    SK_EAFNOSUPPORT = -23,
+    /// The protocol does not fit the type, or the system lacks it (EPROTONOSUPPORT).
+    SK_EPROTONOSUPPORT = -24,
+    /// This kind of handle can't do that (EOPNOTSUPP).
+    SK_EOPNOTSUPP = -25,
+    /// This kind of handle or this platform has no such option (ENOPROTOOPT).
+    SK_ENOPROTOOPT = -26,
+    /// The system does not permit it (EACCES or EPERM).
+    SK_EACCES = -27,
+    /// The process has no descriptor left, or the handle table is full (EMFILE).
+    SK_EMFILE = -28,
+    /// The system has no descriptor left (ENFILE).
+    SK_ENFILE = -29,
+    /// The system has no buffer space left (ENOBUFS).
+    SK_ENOBUFS = -30,
+    /// The system has no memory left (ENOMEM).
+    SK_ENOMEM = -31,
+    /// There is no such file, interface or member (ENOENT).
+    SK_ENOENT = -32,
+    /// It exists already (EEXIST).
+    SK_EEXIST = -33,
+    /// The descriptor is no socket of a supported kind (ENOTSOCK).
+    SK_ENOTSOCK = -34,
+    /// The text is too long for what it names (ENAMETOOLONG).
+    SK_ENAMETOOLONG = -35,
+    /// No such host (ENOENT).
+    SK_EHOSTNOTFOUND = -36,
+    /// The name could not be resolved just now; a later try may work (EAGAIN).
+    SK_ERESOLVE = -37,
+    /// It is in use (EBUSY).
+    SK_EBUSY = -38,
+    /// Not on this platform (ENOSYS).
+    SK_ENOSYS = -39,
+    /// A defect in the library (EIO).
+    SK_EINTERNAL = -40,
+    /// An error of the operating system with no code of its own: see `errno`.
+    SK_EOTHER = -41,
+}
+
+struct Entry {
+    code: Code,
+    name: &'static CStr,
+    sentence: &'static CStr,
+    /// What `errno` becomes where the operating system was not asked.
+    errno: c_int,
+}
+
+macro_rules! table {
+    ($($code:ident $errno:ident $sentence:literal)*) => {
+        const TABLE: &[Entry] = &[$(
+            Entry {
+                code: Code::$code,
+                name: {
+                    const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($code), "\0").as_bytes()) {
+                        Ok(name) => name,
+                        Err(_) => panic!(),
+                    };
+                    NAME
+                },
+                sentence: $sentence,
+                errno: libc::$errno,
+            },
+        )*];
+    };
+}
+
+table! {
+    SK_EINVAL          EINVAL          c"An argument is not valid"
+    SK_EBADHANDLE      EBADF           c"This handle is not open"
+    SK_ECLOSED         ECANCELED       c"The handle was closed during the call"
+    SK_EAGAIN          EAGAIN          c"The call would have to wait"
+    SK_ETIMEDOUT       ETIMEDOUT       c"The time limit ran out"
+    SK_EINPROGRESS     EINPROGRESS     c"The connection attempt was started and goes on"
+    SK_EEOF            ENODATA         c"The peer ended the stream early"
+    SK_ECONNREFUSED    ECONNREFUSED    c"The connection was refused: nobody listens there"
+    SK_ECONNRESET      ECONNRESET      c"The connection was reset by the peer"
+    SK_ECONNABORTED    ECONNABORTED    c"The connection was aborted"
+    SK_EPIPE           EPIPE           c"The connection was ended for sending"
+    SK_ENOTCONN        ENOTCONN        c"The socket is not connected"
+    SK_EISCONN         EISCONN         c"The socket is connected already"
+    SK_EALREADY        EALREADY        c"An earlier connection attempt is still going on"
+    SK_EADDRINUSE      EADDRINUSE      c"The address is in use"
+    SK_EADDRNOTAVAIL   EADDRNOTAVAIL   c"The address is not available on this machine"
+    SK_EADDRFORMAT     EINVAL          c"The text is not an address"
+    SK_ENETUNREACH     ENETUNREACH     c"The network can't be reached"
+    SK_EHOSTUNREACH    EHOSTUNREACH    c"The host can't be reached"
+    SK_ENETDOWN        ENETDOWN        c"The network is down"
+    SK_EMSGSIZE        EMSGSIZE        c"The message is too large"
+    SK_EDESTADDRREQ    EDESTADDRREQ    c"A destination address is needed"
+    SK_EAFNOSUPPORT    EAFNOSUPPORT    c"The address family does not fit or is not supported"
+    SK_EPROTONOSUPPORT EPROTONOSUPPORT c"The protocol does not fit or is not supported"
+    SK_EOPNOTSUPP      EOPNOTSUPP      c"This kind of handle can't do that"
+    SK_ENOPROTOOPT     ENOPROTOOPT     c"There is no such option here"
+    SK_EACCES          EACCES          c"Permission denied"
+    SK_EMFILE          EMFILE          c"No descriptor or handle is left in this process"
+    SK_ENFILE          ENFILE          c"No descriptor is left in the system"
+    SK_ENOBUFS         ENOBUFS         c"No buffer space is left"
+    SK_ENOMEM          ENOMEM          c"No memory is left"
+    SK_ENOENT          ENOENT          c"There is no such file, interface or member"
+    SK_EEXIST          EEXIST          c"It exists already"
+    SK_ENOTSOCK        ENOTSOCK        c"The descriptor is not a supported socket"
+    SK_ENAMETOOLONG    ENAMETOOLONG    c"The name is too long"
+    SK_EHOSTNOTFOUND   ENOENT          c"The host was not found"
+    SK_ERESOLVE        EAGAIN          c"The name could not be resolved for now"
+    SK_EBUSY           EBUSY           c"It is in use"
+    SK_ENOSYS          ENOSYS          c"Not available on this platform"
+    SK_EINTERNAL       EIO             c"Internal error of the library"
+    SK_EOTHER          EIO             c"An error of the operating system; errno tells which"
+}
+
+// The numbers are frozen: the n-th row is code -n.
+const _: () = {
+    let mut row = 0;
+    while row < TABLE.len() {
+        assert!(TABLE[row].code as i64 == -1 - row as i64);
+        row += 1;
+    }
+    assert!(TABLE.len() == 41);
+};
+
+fn entry(code: i64) -> Option<&'static Entry> {
+    let row = usize::try_from(code.checked_neg()?.checked_sub(1)?).ok()?;
+    TABLE.get(row)
+}
+
+/// The sentence for a result of any function, failure or not.
+pub(crate) fn sentence(code: i64) -> &'static CStr {
+    match entry(code) {
+        Some(entry) => entry.sentence,
+        None if code >= 0 => c"Success",
+        None => c"Unknown error",
+    }
+}
+
+/// The name of a result of any function, failure or not.
+pub(crate) fn name(code: i64) -> &'static CStr {
+    match entry(code) {
+        Some(entry) => entry.name,
+        None if code >= 0 => c"SK_OK",
+        None => c"SK_E?",
+    }
+}
+
+/// A failure: the code that the caller gets and the `errno` set beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} (errno {errno})", sentence(*code as i64).to_str().unwrap_or_default())]
+pub struct Error {
+    pub(crate) code: Code,
+    pub(crate) errno: c_int,
+}
+
+/// What the rooms of the library hand to each other.
+pub type Result<T> = core::result::Result<T, Error>;
+
+impl From<Code> for Error {
+    /// A failure that the operating system was not asked about.
+    #[inline]
+    fn from(code: Code) -> Self {
+        let errno = entry(code as i64).map_or(libc::EIO, |entry| entry.errno);
+        Error { code, errno }
+    }
+}
+
+impl Error {
+    /// A failure that the operating system reported.
+    pub(crate) fn os(errno: c_int) -> Self {
+        use Code::*;
+        let code = match errno {
+            libc::EINVAL => SK_EINVAL,
+            libc::EBADF => SK_EBADHANDLE,
+            libc::EAGAIN => SK_EAGAIN,
+            libc::ETIMEDOUT => SK_ETIMEDOUT,
+            libc::EINPROGRESS => SK_EINPROGRESS,
+            libc::ECONNREFUSED => SK_ECONNREFUSED,
+            libc::ECONNRESET => SK_ECONNRESET,
+            libc::ECONNABORTED => SK_ECONNABORTED,
+            libc::EPIPE | libc::ESHUTDOWN => SK_EPIPE,
+            libc::ENOTCONN => SK_ENOTCONN,
+            libc::EISCONN => SK_EISCONN,
+            libc::EALREADY => SK_EALREADY,
+            libc::EADDRINUSE => SK_EADDRINUSE,
+            libc::EADDRNOTAVAIL => SK_EADDRNOTAVAIL,
+            libc::ENETUNREACH => SK_ENETUNREACH,
+            libc::EHOSTUNREACH | libc::EHOSTDOWN => SK_EHOSTUNREACH,
+            libc::ENETDOWN => SK_ENETDOWN,
+            libc::EMSGSIZE => SK_EMSGSIZE,
+            libc::EDESTADDRREQ => SK_EDESTADDRREQ,
+            libc::EAFNOSUPPORT | libc::EPFNOSUPPORT => SK_EAFNOSUPPORT,
+            libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT | libc::EPROTOTYPE => SK_EPROTONOSUPPORT,
+            libc::EOPNOTSUPP => SK_EOPNOTSUPP,
+            libc::ENOPROTOOPT => SK_ENOPROTOOPT,
+            libc::EACCES | libc::EPERM => SK_EACCES,
+            libc::EMFILE => SK_EMFILE,
+            libc::ENFILE => SK_ENFILE,
+            libc::ENOBUFS => SK_ENOBUFS,
+            libc::ENOMEM => SK_ENOMEM,
+            libc::ENOENT | libc::ENODEV | libc::ENXIO => SK_ENOENT,
+            libc::EEXIST => SK_EEXIST,
+            libc::ENOTSOCK => SK_ENOTSOCK,
+            libc::ENAMETOOLONG => SK_ENAMETOOLONG,
+            libc::EBUSY => SK_EBUSY,
+            libc::ENOSYS => SK_ENOSYS,
+            _ => SK_EOTHER,
+        };
+        Error { code, errno }
+    }
+}
