@@ -18,7 +18,7 @@ mod header;
 #[cfg(feature = "c-examples")]
 #[path = "build/library.rs"]
 mod library;
-#[cfg(feature = "c-examples")]
+#[cfg(any(feature = "header", feature = "c-examples"))]
 #[path = "build/run.rs"]
 mod run;
 
@@ -79,7 +79,7 @@ fn watch(root: &std::path::Path) {
             println!("cargo::rerun-if-changed={input}");
         }
     }
-    for name in ["CI", "CC", "CXX"] {
+    for name in ["CI", "CC", "CXX", "CFLAGS", "CXXFLAGS"] {
         println!("cargo::rerun-if-env-changed={name}");
     }
 }

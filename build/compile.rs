@@ -5,7 +5,13 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
+
+use super::run;
+
+/// For one compilation.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// How this project compiles C, and how the same source must compile as C++.
 pub const C99: &[&str] = &[
@@ -32,9 +38,8 @@ pub const CXX17: &[&str] = &[
 pub fn compiler(cxx: bool) -> Option<Command> {
     let tool = cc::Build::new()
         .cpp(cxx)
-        .cargo_output(false)
+        .cargo_metadata(false)
         .inherit_rustflags(false)
-        .warnings(false)
         .debug(false)
         .opt_level(2)
         .try_get_compiler()
@@ -42,15 +47,8 @@ pub fn compiler(cxx: bool) -> Option<Command> {
     if !tool.is_like_gnu() && !tool.is_like_clang() {
         return None;
     }
-    let found = tool
-        .to_command()
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    found
-        .is_ok_and(|status| status.success())
-        .then(|| tool.to_command())
+    let found = run::succeed(tool.to_command().arg("--version"), LIMIT);
+    found.is_ok().then(|| tool.to_command())
 }
 
 /// The C sources of the examples, by name.
@@ -67,17 +65,8 @@ pub fn examples(root: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Runs a compiler; its own words where it fails.
-pub fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!(
-        "{command:?} failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    ))
+pub fn run(compiler: &mut Command) -> Result<(), String> {
+    run::succeed(compiler, LIMIT).map(|_| ())
 }
 
 /// The header, included twice and by nobody else, and each example, as C and as C++.

@@ -4,9 +4,10 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use crate::{compile, library, run};
+use super::{compile, library, run};
 
 /// For one self-test, which needs a second or two.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -17,7 +18,7 @@ pub fn build_and_test(root: &Path) -> Result<(), String> {
     // A program for another machine is only built.
     let runs_here = env::var("HOST").is_ok_and(|host| host == target);
 
-    let library = library::build(root, &out.join("nested"), "staticlib", Some(&target))?;
+    let library = library::build(root, &out.join("nested"), Some("staticlib"), Some(&target))?;
     let programs = out.join("c-examples");
     fs::create_dir_all(&programs).map_err(|error| format!("{}: {error}", programs.display()))?;
     for source in compile::examples(root)? {
@@ -32,27 +33,8 @@ pub fn build_and_test(root: &Path) -> Result<(), String> {
             .arg(&library.archive);
         compile::run(compiler.args(&library.native).arg("-o").arg(&program))?;
         if runs_here {
-            self_test(&program)?;
+            run::succeed(Command::new(&program).arg("--self-test"), LIMIT)?;
         }
     }
     Ok(())
-}
-
-fn self_test(program: &Path) -> Result<(), String> {
-    let finished = run::run(
-        std::process::Command::new(program).arg("--self-test"),
-        LIMIT,
-    )?;
-    if finished.status.success() {
-        return Ok(());
-    }
-    let run::Finished {
-        status,
-        stdout,
-        stderr,
-    } = finished;
-    Err(format!(
-        "{} --self-test failed ({status}):\n{stdout}{stderr}",
-        program.display()
-    ))
 }

@@ -3,7 +3,13 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
+
+use super::run;
+
+/// For a build from nothing, on a slow machine that does other things too.
+const LIMIT: Duration = Duration::from_secs(3600);
 
 pub struct Library {
     /// The archive.
@@ -16,11 +22,12 @@ pub struct Library {
 }
 
 /// Builds into `target`, which must not be the directory of the running Cargo: it holds the
-/// lock on that one, and the call would wait for ever. `kinds` are the crate types.
+/// lock on that one, and the call would wait for ever. `kind` is the crate type, where not all
+/// are needed; `triple` the target, where it is not this machine.
 pub fn build(
     root: &Path,
     target: &Path,
-    kinds: &str,
+    kind: Option<&str>,
     triple: Option<&str>,
 ) -> Result<Library, String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -38,21 +45,17 @@ pub fn build(
             "--locked",
             "--offline",
         ])
-        .args(["--message-format=json", "--crate-type", kinds])
+        .arg("--message-format=json-render-diagnostics")
+        .args(kind.map(|kind| format!("--crate-type={kind}")))
         .args(triple.map(|triple| format!("--target={triple}")))
-        .args(["--", "--print=native-static-libs"])
-        .stdin(Stdio::null());
-    let output = cargo
-        .output()
-        .map_err(|error| format!("{cargo:?}: {error}"))?;
-    let messages = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err(format!(
-            "{cargo:?} failed:\n{}\n{messages}",
-            String::from_utf8_lossy(&output.stderr)
-        ));
-    }
-    read(&messages).ok_or_else(|| format!("{cargo:?} did not say what it built:\n{messages}"))
+        .args(["--", "--print=native-static-libs"]);
+    let run::Finished { stdout, stderr, .. } = run::succeed(&mut cargo, LIMIT)?;
+    read(&stdout, &stderr).ok_or_else(|| {
+        format!(
+            "{} did not say what it built:\n{stdout}{stderr}",
+            run::words(&cargo)
+        )
+    })
 }
 
 /// Cargo sets these for the build script or test that we run in, or the user for that outer
@@ -94,32 +97,31 @@ fn forget_outer_build(cargo: &mut Command) {
     }
 }
 
-/// Takes the paths and flags out of Cargo's messages, one JSON object a line.
-fn read(messages: &str) -> Option<Library> {
-    let mut library = Library {
-        archive: PathBuf::new(),
-        shared: None,
-        native: Vec::new(),
-    };
-    for line in messages.lines() {
-        if let Some((_, flags)) = line.split_once("native-static-libs: ") {
-            let end = flags.find(['"', '\\'])?;
-            library.native = flags[..end].split_whitespace().map(String::from).collect();
-        }
-        if !line.contains(r#""reason":"compiler-artifact""#) {
-            continue;
-        }
-        let Some((_, files)) = line.split_once(r#""filenames":["#) else {
-            continue;
-        };
-        for file in files.split(']').next()?.split(',') {
-            let file = PathBuf::from(file.trim_matches('"').replace(r"\\", r"\"));
-            match file.file_name()?.to_str()? {
-                "libsk.a" => library.archive = file,
-                "libsk.so" | "libsk.dylib" => library.shared = Some(file),
-                _ => {}
-            }
-        }
-    }
-    (!library.archive.as_os_str().is_empty()).then_some(library)
+/// Takes the paths out of Cargo's messages, one JSON object a line, and the flags out of what
+/// it told the user.
+fn read(messages: &str, told: &str) -> Option<Library> {
+    let flags = told
+        .lines()
+        .find_map(|line| line.split_once("native-static-libs: "))?
+        .1;
+    let artifacts = messages
+        .lines()
+        .filter(|line| line.contains(r#""reason":"compiler-artifact""#));
+    let files: Vec<PathBuf> = artifacts.filter_map(filenames).flatten().collect();
+    let named = |name: &str| files.iter().find(|file| file.ends_with(name)).cloned();
+    Some(Library {
+        archive: named("libsk.a")?,
+        shared: named("libsk.so").or_else(|| named("libsk.dylib")),
+        native: flags.split_whitespace().map(String::from).collect(),
+    })
+}
+
+fn filenames(message: &str) -> Option<Vec<PathBuf>> {
+    let list = message
+        .split_once(r#""filenames":[""#)?
+        .1
+        .split_once(r#""]"#)?
+        .0;
+    let path = |text: &str| PathBuf::from(text.replace(r"\\", r"\"));
+    Some(list.split(r#"",""#).map(path).collect())
 }

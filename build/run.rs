@@ -1,4 +1,5 @@
 //! Runs a program that must not hang: its output is kept, and at its time limit it is killed.
+//! For the build script and the tests.
 
 use std::io::Read;
 use std::process::{Command, ExitStatus, Stdio};
@@ -14,6 +15,32 @@ pub struct Finished {
     pub stderr: String,
 }
 
+/// A command as one would type it; `Debug` would show the whole environment.
+pub fn words(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Runs the program to its end, and gives what it left behind where it succeeded.
+pub fn succeed(command: &mut Command, limit: Duration) -> Result<Finished, String> {
+    let finished = run(command, limit)?;
+    if finished.status.success() {
+        return Ok(finished);
+    }
+    let Finished {
+        status,
+        stdout,
+        stderr,
+    } = finished;
+    Err(format!(
+        "{} failed ({status}):\n{stdout}{stderr}",
+        words(command)
+    ))
+}
+
 /// Runs the program to its end. An error where it can't start or is not done in time.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     let deadline = Instant::now() + limit;
@@ -22,7 +49,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Finished, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("{command:?}: {error}"))?;
+        .map_err(|error| format!("{}: {error}", words(command)))?;
     let [out, err] = [collect(child.stdout.take()), collect(child.stderr.take())];
     // A program that ends closes its output; one that hangs is found out by the clock.
     let [stdout, stderr] = [&out, &err].map(|text| receive(text, deadline));
@@ -42,7 +69,8 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     let stdout = stdout.or_else(|| receive(&out, soon)).unwrap_or_default();
     let stderr = stderr.or_else(|| receive(&err, soon)).unwrap_or_default();
     Err(format!(
-        "{command:?} was not done within {limit:?}\n{stdout}{stderr}"
+        "{} was not done within {limit:?}:\n{stdout}{stderr}",
+        words(command)
     ))
 }
 

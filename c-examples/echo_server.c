@@ -87,7 +87,7 @@ static int serve(long once) {
         puts("close:  done with this client");
     }
     printf("end:    %ld clients were served\n", served);
-    return stopping || served == once;
+    return served == once;
 }
 
 /* Three clients connect and speak before the server looks: its queue holds them. */
@@ -142,8 +142,8 @@ int main(int argc, char **argv) {
             fputs(usage, stderr);
             return EXIT_FAILURE;
         }
-        good = start(host, port, backlog) && signal(SIGINT, on_interrupt) != SIG_ERR && serve(once);
+        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(host, port, backlog) && serve(once);
     }
     sk_close(listener);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
 }

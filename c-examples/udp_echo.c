@@ -55,13 +55,12 @@ static sk_handle open_socket(int server, const char *host, int port) {
 }
 
 /* Sends back what comes, until Ctrl-C. */
-static int serve(void) {
+static void serve(void) {
     char data[2048];
     sk_addr from;
     int64_t got;
     while (!stopping && (got = check("sk_recv_from", sk_recv_from(mine, data, sizeof data, 0, &from))) >= 0)
         check("sk_send_to", sk_send_to(mine, data, (size_t)got, 0, &from));
-    return stopping;
 }
 
 static int ask(void) {
@@ -133,17 +132,18 @@ int main(int argc, char **argv) {
     } else if (signal(SIGINT, on_interrupt) != SIG_ERR && strcmp(role, "server") == 0 && argc <= 4 &&
                (argc < 3 || number(argv[2], 0, 65535, &port))) {
         mine = open_socket(1, argc == 4 ? argv[3] : "127.0.0.1", port);
-        good = mine > 0 && serve();
+        serve();
+        good = 0;
     } else if (strcmp(role, "client") == 0 && argc >= 4 && argc <= 5 && number(argv[3], 1, 65535, &port) &&
                (argc == 4 || number(argv[4], 1, MOST, &count))) {
         mine = open_socket(0, argv[2], port);
         for (good = mine > 0; good && tally.sent < count;)
             good = ask() && hear(tally.sent);
-        good = (good && finish()) || stopping;
+        good = mine > 0 && finish() && good;
     } else {
         fputs(usage, stderr);
         good = 0;
     }
     sk_close(mine);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
 }
