@@ -35,6 +35,7 @@ pub fn build(
     cargo
         .current_dir(root)
         .env("SK_NESTED_BUILD", "1")
+        .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_BUILD_DIR", target)
         .args([

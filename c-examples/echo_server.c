@@ -86,7 +86,7 @@ static int serve(long once) {
         check("sk_close", sk_close(accepted));
         puts("close:  done with this client");
     }
-    printf("end:    %ld clients were served\n", served);
+    printf("end:    clients served: %ld\n", served);
     return served == once;
 }
 

@@ -128,7 +128,7 @@ fn server_and_client_converse() {
         for line in [
             "accept: client 2, 127.0.0.1:",
             "recv:   21 bytes came",
-            "end:    2 clients were served",
+            "end:    clients served: 2",
         ] {
             assert!(said.contains(line), "no {line:?} in:\n{said}");
         }
@@ -214,7 +214,7 @@ fn interrupts_end_the_programs_cleanly() {
     for variant in VARIANTS {
         let mut idle = Running::start(&mut program("echo_server", variant));
         idle.expect("listen:");
-        assert!(interrupted(idle).ends_with("end:    0 clients were served\n"));
+        assert!(interrupted(idle).ends_with("end:    clients served: 0\n"));
 
         let mut serving = Running::start(&mut program("echo_server", variant));
         let server_port = port(&serving.expect("bind:"));
@@ -226,7 +226,7 @@ fn interrupts_end_the_programs_cleanly() {
         let _held = TcpStream::connect(("127.0.0.1", server_port.parse().expect("a port")))
             .expect("a connection");
         serving.expect("accept: client 2");
-        assert!(interrupted(serving).ends_with("end:    2 clients were served\n"));
+        assert!(interrupted(serving).ends_with("end:    clients served: 2\n"));
 
         let mut datagrams = Running::start(program("udp_echo", variant).arg("server"));
         datagrams.expect("server:");
