@@ -2,7 +2,7 @@
 //! with that, and processes that can't hang or outlive their test.
 #![allow(dead_code)] // each test uses a part
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::io::ErrorKind;
@@ -42,13 +42,13 @@ pub const CXX17: &[&str] = &[
     "-Werror",
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     C,
     Cxx,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linking {
     Static,
     Shared,
@@ -99,29 +99,27 @@ pub fn examples() -> Vec<PathBuf> {
 /// Compiles a program against `include/sk.h` and the shipped library, once, with the flags of
 /// the house, and gives its path.
 pub fn compile(source: &Path, language: Language, linking: Linking) -> PathBuf {
-    static COMPILED: Mutex<Option<HashMap<(PathBuf, Language, Linking), PathBuf>>> =
-        Mutex::new(None);
-    let mut compiled = COMPILED.lock().expect("no other compilation failed");
-    let key = (source.to_path_buf(), language, linking);
-    let program = compiled
-        .get_or_insert_default()
-        .entry(key)
-        .or_insert_with(|| link(source, language, linking));
-    program.clone()
-}
-
-fn link(source: &Path, language: Language, linking: Linking) -> PathBuf {
-    let library = shipped();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
-    fs::create_dir_all(&folder).expect("a folder for programs");
+    static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let name = source
         .file_stem()
         .expect("a source with a name")
         .to_string_lossy();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     let program = folder.join(format!("{name}-{language:?}-{linking:?}"));
+
+    let mut compiled = COMPILED.lock().expect("no other compilation failed");
+    if !compiled.contains(&program) {
+        fs::create_dir_all(&folder).expect("a folder for programs");
+        link(source, language, linking, &program);
+        compiled.insert(program.clone());
+    }
+    program
+}
+
+fn link(source: &Path, language: Language, linking: Linking, program: &Path) {
+    let library = shipped();
     // Under a name of its own at first: another test process may be running the program.
     let new = program.with_extension(std::process::id().to_string());
-
     let (variable, default, flags) = match language {
         Language::C => ("CC", "cc", C99),
         Language::Cxx => ("CXX", "c++", CXX17),
@@ -141,8 +139,7 @@ fn link(source: &Path, language: Language, linking: Linking) -> PathBuf {
         }
     };
     run::succeed(&mut compiler, LIMIT).unwrap_or_else(|error| panic!("{error}"));
-    fs::rename(&new, &program).expect("a name for the program");
-    program
+    fs::rename(&new, program).expect("a name for the program");
 }
 
 /// Runs a program to its end, which must come before the limit.
