@@ -6,9 +6,10 @@ mod support;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use support::running::Running;
-use support::{Language, Linking, VARIANTS, compile, examples, has, run_to_end};
+use support::{Language, Linking, VARIANTS, compile, examples, has, run, run_to_end};
 
 fn program(name: &str, (language, linking): (Language, Linking)) -> Command {
     let source = support::root()
@@ -32,6 +33,23 @@ fn port(text: &str) -> String {
         .next()
         .expect("a last word")
         .to_string()
+}
+
+/// What every other test here relies on.
+#[test]
+fn a_program_that_hangs_is_ended_at_its_limit() {
+    let begin = Instant::now();
+    let mut hanging = Command::new("sh");
+    let result = run::run(
+        hanging.args(["-c", "echo begun; exec sleep 600"]),
+        Duration::from_millis(300),
+    );
+    let message = result.expect_err("no end in time");
+    assert!(
+        message.contains("not done within 300ms") && message.contains("begun\n"),
+        "{message}"
+    );
+    assert!(begin.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
