@@ -194,22 +194,14 @@ fn text(list: &'static str, row: usize) -> Option<&'static CStr> {
 
 /// The sentence for a result of any function, failure or not.
 pub(crate) fn sentence(code: i64) -> &'static CStr {
-    let otherwise = if code >= 0 {
-        c"Success"
-    } else {
-        c"Unknown error"
-    };
-    row(code)
-        .and_then(|row| text(SENTENCES, row))
-        .unwrap_or(otherwise)
+    let otherwise = if code >= 0 { c"Success" } else { c"Unknown error" };
+    row(code).and_then(|row| text(SENTENCES, row)).unwrap_or(otherwise)
 }
 
 /// The name of a result of any function, failure or not.
 pub(crate) fn name(code: i64) -> &'static CStr {
     let otherwise = if code >= 0 { c"SK_OK" } else { c"SK_E?" };
-    row(code)
-        .and_then(|row| text(NAMES, row))
-        .unwrap_or(otherwise)
+    row(code).and_then(|row| text(NAMES, row)).unwrap_or(otherwise)
 }
 
 /// A failure: the code that the caller gets and the `errno` set beside it.
@@ -228,10 +220,7 @@ impl From<Code> for Error {
     #[inline]
     fn from(code: Code) -> Self {
         let errno = row(code as i64).and_then(|row| ERRNOS.get(row));
-        Error {
-            code,
-            errno: errno.map_or(libc::EIO, |&errno| errno.into()),
-        }
+        Error { code, errno: errno.map_or(libc::EIO, |&errno| errno.into()) }
     }
 }
 
