@@ -1,8 +1,10 @@
-# The commands of this project; `make help` lists them. Needed: Rust, a C compiler, make.
+# The commands of this project; `make help` lists them. Needed: Rust, a C compiler, make; for the
+# measurements what their lines name.
 
 CARGO ?= cargo
 CC ?= cc
 INSTALL ?= install
+PYTHON ?= python3
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -19,6 +21,8 @@ EXAMPLES := $(patsubst c-examples/%.c,$(PROGRAMS)/%,$(wildcard c-examples/*.c))
 BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --release \
 	--no-default-features --locked -- --print=native-static-libs
 NATIVE := $(SHIP)/native-static-libs
+# Told to the scripts that measure.
+MEASURED = --library "$(SHIP)/release" --native "$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"
 
 .PHONY: all
 all: ## Build the shared and the static library, as they are installed
@@ -42,6 +46,18 @@ demo: ## Build everything, and let a server and a client talk to each other
 .PHONY: check
 check: ## Run every test
 	$(CARGO) test --locked --features c-examples
+
+.PHONY: bench-calls
+bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
+	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
+
+.PHONY: size
+size: all ## Measure the library, and what it adds to a program (Python 3)
+	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED)
+
+.PHONY: no-panic
+no-panic: ## Show that no panic can be reached in the library
+	@sh benches/no_panic.sh "$(TARGET)/no-panic"
 
 .PHONY: install
 install: all ## Install header, libraries and sk.pc (PREFIX, LIBDIR, INCLUDEDIR, DESTDIR)
