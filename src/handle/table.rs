@@ -4,11 +4,14 @@ use core::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 
 use crate::sys::memory::Published;
 
-use super::word::State;
+use super::word::{PINS, State};
 use super::{Handle, Slot};
 
 /// The most slots a table can have.
 pub const MAX_HANDLES: u32 = 1 << 20;
+
+// A handle has room for the number, and so has what `Tag::index` makes of a forged one.
+const _: () = assert!((MAX_HANDLES as u64) < PINS);
 
 /// The table of this process; one without slots until the first use.
 pub static TABLE: Published<Table> = Published::new(&NONE);

@@ -30,17 +30,26 @@ const ONE_PIN: u64 = 1;
 /// Where a word has its pins, and a handle its slot's number.
 pub const PINS: u64 = (1 << PIN_BITS) - 1;
 
-const STATE: u64 = 1 << 63 | ((1 << STATE_BITS) - 1) << PIN_BITS;
+/// The state without bit 63.
+const CODE: u64 = ((1 << STATE_BITS) - 1) << PIN_BITS;
+const STATE: u64 = 1 << 63 | CODE;
 
 /// The last generation a slot can have.
 pub const LAST_GENERATION: u64 = (1 << (63 - GENERATION_SHIFT)) - 1;
 
 /// The generation of a handle together with the state LIVE. Bits in the place of the pins
-/// are ignored.
+/// are ignored. A number from outside can have any state instead: `index` tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Tag(pub u64);
 
 impl Tag {
+    /// The slot's number in a handle. One that has another state than LIVE would fit the word of
+    /// a slot in that state; it gets a number that no table has, which takes no test.
+    #[inline(always)]
+    pub fn index(self) -> u32 {
+        (self.0.wrapping_sub(State::LIVE.0) & (CODE | PINS)) as u32
+    }
+
     /// The word of a slot with this tag, live and not in use.
     fn reading(self) -> Reading {
         Reading(self.0 & !PINS)
@@ -66,20 +75,21 @@ const fn state(sign: bool, code: u64) -> State {
 impl State {
     /// Nobody's: the state of zeroed memory.
     pub const FREE: State = state(false, 0);
+    /// A live handle that nobody shares, and whose calls may simply block. No other state has
+    /// its code, see `Tag::index`.
+    pub const LIVE: State = state(false, 1);
     /// A live handle whose socket others may have too.
-    pub const SHARED: State = state(true, 1);
+    pub const SHARED: State = state(true, 2);
     /// Shared, and a call that began before it became so may be blocked in the plain way.
-    pub const MIXED: State = state(true, 2);
+    pub const MIXED: State = state(true, 3);
     /// Closed; calls that began earlier are on their way out.
-    pub const CLOSING: State = state(true, 3);
+    pub const CLOSING: State = state(true, 4);
     /// The last of them has left, and one thread is clearing up.
-    pub const FINAL: State = state(true, 4);
-    /// Out of generations: never used again.
-    pub const RETIRED: State = state(true, 5);
+    pub const FINAL: State = state(true, 5);
     /// A live handle that nobody shares, with a reason why its calls can't be plain ones.
     pub const CAREFUL: State = state(true, 6);
-    /// A live handle that nobody shares, and whose calls may simply block.
-    pub const LIVE: State = state(false, 1);
+    /// Out of generations: never used again.
+    pub const RETIRED: State = state(true, 7);
 
     /// A handle with this state can be used.
     pub fn is_live(self) -> bool {
