@@ -75,6 +75,8 @@ const fn state(sign: bool, code: u64) -> State {
 impl State {
     /// Nobody's: the state of zeroed memory.
     pub const FREE: State = state(false, 0);
+    /// Nobody's any more.
+    pub const FREED: State = state(true, 0);
     /// A live handle that nobody shares, and whose calls may simply block. No other state has
     /// its code, see `Tag::index`.
     pub const LIVE: State = state(false, 1);
@@ -200,8 +202,12 @@ impl Word {
     /// A free word whose next generation is the one after `generation`: for tests and models.
     #[cfg(test)]
     pub fn starting_at(generation: u64) -> Word {
+        let state = match generation {
+            0 => State::FREE,
+            _ => State::FREED,
+        };
         Word {
-            bits: AtomicU64::new(Reading::new(generation, State::FREE, 0).0),
+            bits: AtomicU64::new(Reading::new(generation, state, 0).0),
         }
     }
 
@@ -311,7 +317,7 @@ impl Word {
             let (state, freed) = if now.generation() == LAST_GENERATION {
                 (State::RETIRED, Freed::Park)
             } else {
-                (State::FREE, Freed::Close)
+                (State::FREED, Freed::Close)
             };
             match self.swap(now, now.with(state)) {
                 Ok(()) => return freed,
