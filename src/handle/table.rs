@@ -69,18 +69,14 @@ impl Table {
     /// traits. `None`: the slot is retired.
     pub fn publish(&self, index: u32, traits: u32, state: State) -> Option<Handle> {
         let slot = self.slots.get(index as usize)?;
-        // One that was closed behind our back is still counted; this one takes its place.
-        if !slot.word.read().state().is_live() {
-            self.live.fetch_add(1, Relaxed);
-        }
         if self.used.load(Relaxed) <= index {
             self.used.fetch_max(index.wrapping_add(1), Relaxed);
         }
         slot.reset(traits);
-        let tag = slot.word.publish(state);
-        if tag.is_none() {
-            self.live.fetch_sub(1, Relaxed);
-        }
+        let (tag, before) = slot.word.publish(state);
+        // One that was closed behind our back is still counted; this one takes its place.
+        let more = i64::from(tag.is_some()) - i64::from(before.is_live());
+        self.live.fetch_add(more, Relaxed);
         Some(Handle::new(tag?, index))
     }
 

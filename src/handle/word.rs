@@ -327,14 +327,14 @@ impl Word {
         Freed::Lost
     }
 
-    /// Makes the slot live with the next generation, and tells the tag. The kernel has just
-    /// handed out the number, so whatever lives here was closed behind our back and dies.
-    /// `state` is one of the live ones. `None`: no generation is left.
-    pub fn publish(&self, state: State) -> Option<Tag> {
+    /// Makes the slot live with the next generation, and tells the tag, and the state from just
+    /// before. The kernel has just handed out the number, so whatever lives here was closed
+    /// behind our back and dies. `state` is one of the live ones. `None`: no generation is left.
+    pub fn publish(&self, state: State) -> (Option<Tag>, State) {
         let mut now = self.read();
         loop {
             if now.state() == State::RETIRED {
-                return None;
+                return (None, State::RETIRED);
             }
             let (tag, to) = if now.generation() == LAST_GENERATION {
                 (None, now.with(State::RETIRED))
@@ -344,7 +344,7 @@ impl Word {
                 (Some(next.tag()), next)
             };
             match self.swap(now, to) {
-                Ok(()) => return tag,
+                Ok(()) => return (tag, now.state()),
                 Err(seen) => now = seen,
             }
         }
