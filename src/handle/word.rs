@@ -351,16 +351,17 @@ impl Word {
     }
 
     /// Says whether the handle's calls may simply block. On a shared one they never do.
-    pub fn set_plain(&self, plain: bool) {
-        let (from, to) = if plain {
-            (State::CAREFUL, State::LIVE)
-        } else {
-            (State::LIVE, State::CAREFUL)
-        };
+    /// `plain` looks at the reasons, which others may be changing too. Each of them comes
+    /// here afterwards: the later one in the order of this word sees the reasons of both.
+    pub fn set_plain(&self, plain: impl Fn() -> bool) {
         let mut now = self.read();
-        while now.state() == from {
-            match self.swap(now, now.with(to)) {
-                Ok(()) => return,
+        while matches!(now.state(), State::LIVE | State::CAREFUL) {
+            let so = plain();
+            let state = if so { State::LIVE } else { State::CAREFUL };
+            // Also where nothing changes: it is what the others are ordered by.
+            match self.swap(now, now.with(state)) {
+                Ok(()) if plain() == so => return,
+                Ok(()) => now = self.read(),
                 Err(seen) => now = seen,
             }
         }
