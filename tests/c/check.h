@@ -422,25 +422,25 @@ static inline void close_pair(sk_handle p[2])
     CHECK_OK(sk_close(p[1]));
 }
 
-/* Fills what the system will queue in this direction, so that the next send has to wait.
- * Not just full for a moment: on TCP the kernel moves bytes from one end to the other. */
+/* Fills what the system will queue in this direction, so that the next send, even of one byte, has to
+ * wait. On TCP the receiver's side takes some more when it is probed, after 40 and 200 ms. */
 static inline void fill(sk_handle s)
 {
     static char block[65536];
-    size_t len = sizeof block;
-    int64_t type = 0;
+    int64_t type = 0, family = 0;
     CHECK_OK(sk_get_option(s, SK_OPT_TYPE, &type));
-    if (type != SK_STREAM) len = 1;
-    int quiet = 0;
-    while (quiet < 3) {
+    CHECK_OK(sk_get_option(s, SK_OPT_FAMILY, &family));
+    size_t len = type == SK_STREAM ? sizeof block : 1;
+    for (int settled = 0;;) {
         int64_t n = sk_send(s, block, len, SK_DONTWAIT);
         if (n >= 0) {
-            quiet = 0;
-            continue;
+            settled = 0;
+        } else {
+            CHECK_EQ(n, SK_EAGAIN);
+            if (len == 1 && (family == SK_UNIX || settled)) return;
+            settled = len == 1 && sk_wait(s, SK_PRIORITY, 300) == 0;
+            len = 1;
         }
-        CHECK_EQ(n, SK_EAGAIN);
-        if (type == SK_STREAM && sk_wait(s, SK_WRITABLE, 20) == 1) continue;
-        quiet += 1;
     }
 }
 

@@ -38,7 +38,7 @@ static void survives(int style)
     struct blocked x[8];
     struct thread t[8];
     struct family f;
-    sk_handle p[5][2];
+    sk_handle p[5][2], q[2];
     sk_addr unix_at;
     memset(x, 0, sizeof x);
     memset(&f, 0, sizeof f);
@@ -48,6 +48,7 @@ static void survives(int style)
     unix_pair(SK_STREAM, p[2]);
     unix_pair(SK_DGRAM, p[3]);
     unix_pair(SK_SEQPACKET, p[4]);
+    tcp_pair(SK_INET, q);
     x[0].s = l;
     x[1].s = u;
     thread_start(&t[0], do_accept, &x[0]);
@@ -56,17 +57,18 @@ static void survives(int style)
         x[2 + i].s = p[i][0];
         thread_start(&t[2 + i], do_recv, &x[2 + i]);
     }
-    x[7].s = p[0][0];
+    x[7].s = q[0];
     thread_start(&t[7], do_wait, &x[7]);
     for (int i = 0; i < 8; i++) CHECK(wait_until_asleep(&t[i]));
     f.style = style;
     f.h[f.n++] = l;
     f.h[f.n++] = u;
+    f.h[f.n++] = q[0];
     for (int i = 0; i < 5; i++) {
         f.h[f.n++] = p[i][0];
-        if (style != 2) f.h[f.n++] = p[i][1]; /* sk_finish ends the connection for every copy, as asked */
+        f.h[f.n++] = p[i][1];
     }
-    if (style == 2) f.n = 2;
+    if (style == 2) f.n = 2; /* sk_finish ends a connection for every copy, as asked */
     int64_t open = sk_open_count();
     in_child(close_all, &f);
     CHECK_GIVES(sk_open_count(), open);
@@ -75,6 +77,7 @@ static void survives(int style)
     CHECK_OK(sk_connect(c, "127.0.0.1", port_of(l)));
     CHECK_OK(sk_connect_addr(d, &unix_at));
     for (int i = 0; i < 5; i++) CHECK_GIVES(sk_send(p[i][1], "after", 5, 0), 5);
+    CHECK_GIVES(sk_send(q[1], "after", 5, 0), 5);
     for (int i = 0; i < 8; i++) thread_join(&t[i]);
     CHECK_GT(x[0].result, 0);
     CHECK_GT(x[1].result, 0);

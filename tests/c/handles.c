@@ -161,12 +161,7 @@ static void closed_behind_our_back(int how)
     case 0: fresh[0] = MADE(sk_socket(SK_INET, SK_DGRAM, 0)); break;
     case 1: CHECK_OK(sk_socketpair(SK_DGRAM, fresh)); break;
     case 2: fresh[0] = MADE(sk_accept(listener, NULL)); break;
-    case 3: fresh[0] = MADE(sk_dup(other)); break;
-    default: {
-        int again = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        CHECK_EQ(again, fd);
-        fresh[0] = MADE(sk_from_fd(again));
-    }
+    default: fresh[0] = MADE(sk_dup(other)); break;
     }
     CHECK_NE(fresh[0], old);
     for (unsigned f = 0; f < 10; f++) CHECK_FAILS(harmful(f, old), SK_EBADHANDLE);
@@ -186,7 +181,6 @@ CASE(closed_behind_our_back_then_socket) { closed_behind_our_back(0); }
 CASE(closed_behind_our_back_then_socketpair) { closed_behind_our_back(1); }
 CASE(closed_behind_our_back_then_accept) { closed_behind_our_back(2); }
 CASE(closed_behind_our_back_then_dup) { closed_behind_our_back(3); }
-CASE(closed_behind_our_back_then_from_fd) { closed_behind_our_back(4); }
 
 /* --- Eight concurrent closers --------------------------------------------------------------- */
 

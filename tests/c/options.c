@@ -490,7 +490,8 @@ CASE(bind_to_a_device)
     memset(text, 'x', sizeof text);
     CHECK_GIVES(sk_get_option_text(s, SK_OPT_BIND_DEVICE, text, sizeof text), 0);
     CHECK_TEXT(text, "");
-    CHECK_FAILS(sk_set_option_text(s, SK_OPT_BIND_DEVICE, "nosuchif0"), SK_ENOENT);
+    CHECK_EQ(sk_set_option_text(s, SK_OPT_BIND_DEVICE, "nosuchif0"), SK_ENOENT);
+    CHECK(errno == ENODEV || errno == ENOENT); /* the system was asked, and says it in its way */
     CHECK_FAILS(sk_set_option_text(s, SK_OPT_BIND_DEVICE, "an-interface-name-that-is-too-long"), SK_ENAMETOOLONG);
     int r = sk_set_option_text(s, SK_OPT_BIND_DEVICE, "lo");
     if (r == SK_EACCES) SKIP("not permitted to bind to a device here");
