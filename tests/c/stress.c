@@ -5,11 +5,12 @@
  * A call that reached another group's socket would show another byte, another name or another cookie. */
 #include "check.h"
 
-enum { GROUPS = 24, CLOSERS = 3, THREADS = 64, RECORDS = 400000, SECONDS = 10 };
+enum { GROUPS = 24, CLOSERS = 3, THREADS = 64, RECORDS = 1000000, SECONDS = 10 };
 enum kind { G_TCP, G_UDP, G_UDP_LONE, G_STREAM, G_DGRAM, G_DGRAM_NAMED, G_SEQPACKET, G_LISTENER, G_UNIX_LISTENER, G_KINDS };
 
 struct group {
     int kind;
+    int ready;
     int shared;      /* its descriptors are looked at with sk_fd before and after each call */
     unsigned char byte;
     sk_handle h[2];  /* h[1] is 0 where there is one only */
@@ -125,6 +126,7 @@ static struct group *make(uint32_t dice)
         CHECK_EQ(sk_set_timeout(g->h[0], dice / 256 % 20), SK_OK);
         if (g->h[1] != 0) CHECK_EQ(sk_set_timeout(g->h[1], dice / 256 % 3), SK_OK);
     }
+    __atomic_store_n(&g->ready, 1, __ATOMIC_SEQ_CST);
     return g;
 }
 
@@ -146,6 +148,19 @@ static void check_code(int64_t r, const char *call)
     default:
         if (r < 0) FAIL("%s gave %s, errno %d", call, sk_error_name(r), errno);
     }
+}
+
+static void check_address(struct group *g, unsigned end, sk_addr *at)
+{
+    if (sk_addr_equal(at, &g->local[end]) == 1) return;
+    /* A close that wakes an accept makes Linux take the listener's port back, not its address. */
+    int dying = g->kind == G_LISTENER && at->port == 0 && sk_local_addr(g->h[end], at) == SK_EBADHANDLE;
+    at->port = g->local[end].port;
+    if (dying && sk_addr_equal(at, &g->local[end]) == 1) return;
+    char is[SK_ADDR_STRLEN], was[SK_ADDR_STRLEN];
+    (void)sk_addr_format(at, is, sizeof is);
+    (void)sk_addr_format(&g->local[end], was, sizeof was);
+    FAIL("kind %d: the address was %s and is %s", g->kind, was, is);
 }
 
 static void one_call(struct group *g, uint32_t dice)
@@ -203,7 +218,7 @@ static void one_call(struct group *g, uint32_t dice)
         check_code(n, "sk_local_addr");
         if (n == SK_OK) {
             ADD(compared);
-            CHECK_EQ(sk_addr_equal(&at, &g->local[end]), 1);
+            check_address(g, end, &at);
         }
         break;
     }
@@ -231,7 +246,13 @@ static void worker(void *argument)
     uint32_t dice = *(uint32_t *)argument;
     while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
         dice = dice * 1664525u + 1013904223u;
-        one_call(__atomic_load_n(&groups[(dice >> 16) % GROUPS], __ATOMIC_SEQ_CST), dice >> 8);
+        struct group *g = __atomic_load_n(&groups[(dice >> 16) % GROUPS], __ATOMIC_SEQ_CST);
+        if (dice % 61 == 0) { /* one that is dead, most likely, its descriptors used by others */
+            size_t used = __atomic_load_n(&records_used, __ATOMIC_SEQ_CST);
+            struct group *old = &records[(used < RECORDS ? used : RECORDS) - 1 - (dice >> 8) % (used < 1000 ? used : 1000)];
+            if (__atomic_load_n(&old->ready, __ATOMIC_SEQ_CST)) g = old;
+        }
+        one_call(g, dice >> 8);
     }
 }
 
