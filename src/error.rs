@@ -8,6 +8,8 @@ use core::ffi::CStr;
 
 use libc::c_int;
 
+use crate::sys::Errno;
+
 /// Why a call failed. Every function that can fail answers with one of these
 /// negative numbers and sets `errno` too: to the operating system's value, or,
 /// where the system was not asked, to the value named below.
@@ -227,9 +229,10 @@ impl From<Code> for Error {
     }
 }
 
-impl Error {
+impl From<Errno> for Error {
     /// A failure that the operating system reported.
-    pub(crate) fn os(errno: c_int) -> Self {
+    #[cold]
+    fn from(Errno(errno): Errno) -> Self {
         use Code::*;
         let code = match errno {
             libc::EINVAL => SK_EINVAL,
@@ -269,5 +272,34 @@ impl Error {
             _ => SK_EOTHER,
         };
         Error { code, errno }
+    }
+}
+
+/// A count or a failure as C gets it, in one register, for the calls where every instruction
+/// counts: the count, or the negative code with errno set already.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(i64);
+
+impl Count {
+    #[inline(always)]
+    pub fn of(count: usize) -> Count {
+        Count(count as i64)
+    }
+
+    #[inline(always)]
+    pub fn to_c(self) -> i64 {
+        self.0
+    }
+}
+
+impl From<Result<usize>> for Count {
+    fn from(result: Result<usize>) -> Count {
+        match result {
+            Ok(count) => Count::of(count),
+            Err(Error { code, errno }) => {
+                crate::sys::errno::set(errno);
+                Count(code as i64)
+            }
+        }
     }
 }

@@ -1,8 +1,28 @@
 //! Sockets for C, made safe, with nothing taken away.
+//!
+//! The library is called through its C interface, [`capi`]: integer handles, one header.
+//! Inside, an arrow only ever points down:
+//!
+//! ```text
+//! capi      the C face: arguments, handle, call, result
+//! socket    what a socket means: limits, close and wake, connect, accept, transfer, options
+//! net       addresses, their texts, names
+//! process   the table and forks
+//! handle    who may use a descriptor, and who closes it
+//! error     the one table of codes
+//! sys       the system calls
+//! ```
 #![no_std]
 
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod capi;
 mod error;
-pub mod net;
+mod handle;
+mod net;
+#[cfg(not(any(feature = "std", test)))]
+mod no_std;
+mod process;
+mod socket;
+mod sys;

@@ -1,0 +1,146 @@
+//! Addresses.
+
+use core::ffi::{c_char, c_int, c_void};
+
+use super::{args, ret};
+use crate::error::{Code, Result};
+use crate::net::address::Address;
+use crate::net::{equal, format, parse};
+use crate::sys::address::Raw;
+
+/// Reads the text of an address: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "10.0.0.1",
+/// "::1", "unix:/run/a.sock", "unix:///run/a.sock", "unix:@name". Exact: no spaces, no
+/// "127.1", no leading zeros; without a port it is 0. In Unix names `\xNN` stands for a byte.
+///
+/// text: the text.
+/// out: the address.
+///
+/// Returns `SK_OK`, or `SK_EINVAL` (NULL), `SK_EADDRFORMAT` (no address), `SK_ENOENT` (no such
+/// interface), `SK_ENAMETOOLONG` (path or interface).
+///
+/// Threads: any. Signals: not in a handler. Since 0.1. See RFC 4291, RFC 4007.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_addr_parse(text: *const c_char, out: *mut Address) -> c_int {
+    ret::status(|| {
+        // SAFETY: NULL, or a string.
+        let text = unsafe { args::text(text) }?;
+        // SAFETY: NULL, or room for an address.
+        let out = unsafe { args::out(out) }?;
+        out.write(parse::parse(text.to_bytes())?);
+        Ok(())
+    })
+}
+
+/// Writes an address as text, in a form that `sk_addr_parse` reads back: no port where it is 0,
+/// else "[::1]:80"; zones by the interface's name; `SK_UNSPEC` is "", an unnamed Unix
+/// address "unix:", an abstract one "unix:@name". `SK_ADDR_STRLEN` bytes are always enough.
+///
+/// addr: the address.
+/// out, len: where to put it, as snprintf does: cut to fit, closed with NUL where len > 0. NULL only with len 0.
+///
+/// Returns the text's length without the NUL (it was cut where that is not below len), or
+/// `SK_EINVAL` (NULL, an unknown family).
+///
+/// Threads: any. Signals: not in a handler. Since 0.1. See RFC 5952.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_addr_format(
+    addr: *const Address,
+    out: *mut c_char,
+    len: usize,
+) -> c_int {
+    ret::number(|| {
+        // SAFETY: NULL, or an address.
+        let addr = unsafe { args::required(addr) }?;
+        check(addr)?;
+        // SAFETY: NULL, or writable for len bytes. More than the longest text is not touched.
+        let room = unsafe { args::text_room(out, len.min(super::SK_ADDR_STRLEN)) }?;
+        Ok(format::format(addr, room) as c_int)
+    })
+}
+
+fn check(addr: &Address) -> Result<()> {
+    Raw::new(addr, false).map(drop).map_err(Into::into)
+}
+
+/// Whether two addresses are the same: family, and what counts in it (address and port; scope;
+/// path). flow_info and unused bytes don't count.
+///
+/// a, b: the addresses.
+///
+/// Returns 1 or 0; 0 also where one is NULL.
+///
+/// Threads: any. Signals: safe in a handler. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_addr_equal(a: *const Address, b: *const Address) -> c_int {
+    // SAFETY: each NULL, or an address.
+    match unsafe { (a.as_ref(), b.as_ref()) } {
+        (Some(a), Some(b)) => equal::equal(a, b).into(),
+        _ => 0,
+    }
+}
+
+/// Makes an address of a `struct sockaddr`, for programs that mix libsk with the system's calls.
+///
+/// sockaddr, len: the address, in bytes; an IPv4 address in its IPv6 form becomes `SK_INET`.
+/// out: the same address.
+///
+/// Returns `SK_OK`, or `SK_EINVAL` (NULL, or too short or long for its family), `SK_EAFNOSUPPORT`
+/// (a family that libsk does not have).
+///
+/// Threads: any. Signals: safe in a handler. Since 0.1. See sockaddr(3type), RFC 4291 section 2.5.5.2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_addr_from_sockaddr(
+    sockaddr: *const c_void,
+    len: u32,
+    out: *mut Address,
+) -> c_int {
+    ret::status(|| {
+        // SAFETY: NULL, or readable for len bytes.
+        let bytes = unsafe { args::data(sockaddr, len as usize) }?;
+        // SAFETY: NULL, or room for an address.
+        let out = unsafe { args::out(out) }?;
+        let raw = Raw::from_bytes(bytes)
+            .filter(Raw::is_whole)
+            .ok_or(Code::SK_EINVAL)?;
+        out.write(raw.address().ok_or(Code::SK_EAFNOSUPPORT)?);
+        Ok(())
+    })
+}
+
+/// Makes a `struct sockaddr` of an address, for programs that mix libsk with the system's calls.
+///
+/// addr: the address.
+/// out: where to put it; a `struct sockaddr_storage` is always enough.
+/// len: in: bytes of room; out: bytes used.
+///
+/// Returns `SK_OK`, or `SK_EINVAL` (NULL, malformed address), `SK_ENOBUFS` (too little room).
+///
+/// Threads: any. Signals: safe in a handler. Since 0.1. See sockaddr(3type).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_addr_to_sockaddr(
+    addr: *const Address,
+    out: *mut c_void,
+    len: *mut u32,
+) -> c_int {
+    ret::status(|| {
+        // SAFETY: NULL, or an address.
+        let addr = unsafe { args::required(addr) }?;
+        // SAFETY: NULL, or a length.
+        let len = unsafe { len.as_mut() }.ok_or(Code::SK_EINVAL)?;
+        if out.is_null() {
+            return Err(Code::SK_EINVAL.into());
+        }
+        let raw = Raw::new(addr, false)?;
+        // SAFETY: not NULL, so writable for the bytes that len says.
+        let room = unsafe { args::room(out, *len as usize) }?;
+        let bytes = raw.bytes();
+        if room.len() < bytes.len() {
+            return Err(Code::SK_ENOBUFS.into());
+        }
+        for (to, from) in room.iter_mut().zip(bytes) {
+            to.write(*from);
+        }
+        *len = bytes.len() as u32;
+        Ok(())
+    })
+}

@@ -1,0 +1,383 @@
+//! The atomic word of a slot: generation, state and pins in 64 bits, and every
+//! transition they can make. Nothing else in the library decides who may use a
+//! descriptor and who closes it. Only `handle` and its models use this module.
+//!
+//! ```text
+//!   63   62                   25 24     22 21                 0
+//! +-----+-----------------------+---------+--------------------+
+//! | set | generation (38 bits)  | state   | pins (22 bits)     |
+//! +-----+-----------------------+---------+--------------------+
+//! ```
+//!
+//! Bit 63 belongs to the state. It is set where the end of a call may have to do more than take
+//! its pin away, so that the sign of the word tells.
+//!
+//! A [`Tag`] is what the word looks like while a handle is live and not in use; the handle
+//! itself is its tag with the slot's number in the place of the pins. So one exclusive-or
+//! tells whether a handle is live.
+//!
+//! A pin is a call in progress. Linux has at most 2^22 threads (PID_MAX_LIMIT), so
+//! pins can't overflow. The generation moves on each time the slot is published; a
+//! slot that has used them all is retired, so that no value is ever issued twice.
+
+use super::atomic::{AtomicU64, Ordering};
+use super::zeroed;
+
+const PIN_BITS: u32 = 22;
+const STATE_BITS: u32 = 3;
+const GENERATION_SHIFT: u32 = PIN_BITS + STATE_BITS;
+const ONE_PIN: u64 = 1;
+/// Where a word has its pins, and a handle its slot's number.
+pub const PINS: u64 = (1 << PIN_BITS) - 1;
+
+const STATE: u64 = 1 << 63 | ((1 << STATE_BITS) - 1) << PIN_BITS;
+
+/// The last generation a slot can have.
+pub const LAST_GENERATION: u64 = (1 << (63 - GENERATION_SHIFT)) - 1;
+
+/// The generation of a handle together with the state LIVE. Bits in the place of the pins
+/// are ignored.
+#[derive(Clone, Copy, Debug)]
+pub struct Tag(pub u64);
+
+impl Tag {
+    /// The word of a slot with this tag, live and not in use.
+    fn reading(self) -> Reading {
+        Reading(self.0 & !PINS)
+    }
+}
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Tag) -> bool {
+        self.reading() == other.reading()
+    }
+}
+
+impl Eq for Tag {}
+
+/// What a slot is at a moment: the bits of the word that say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State(u64);
+
+const fn state(sign: bool, code: u64) -> State {
+    State((sign as u64) << 63 | code << PIN_BITS)
+}
+
+impl State {
+    /// Nobody's: the state of zeroed memory.
+    pub const FREE: State = state(false, 0);
+    /// A live handle whose socket others may have too.
+    pub const SHARED: State = state(true, 1);
+    /// Shared, and a call that began before it became so may be blocked in the plain way.
+    pub const MIXED: State = state(true, 2);
+    /// Closed; calls that began earlier are on their way out.
+    pub const CLOSING: State = state(true, 3);
+    /// The last of them has left, and one thread is clearing up.
+    pub const FINAL: State = state(true, 4);
+    /// Out of generations: never used again.
+    pub const RETIRED: State = state(true, 5);
+    /// A live handle that nobody shares, with a reason why its calls can't be plain ones.
+    pub const CAREFUL: State = state(true, 6);
+    /// A live handle that nobody shares, and whose calls may simply block.
+    pub const LIVE: State = state(false, 1);
+
+    /// A handle with this state can be used.
+    pub fn is_live(self) -> bool {
+        matches!(
+            self,
+            State::LIVE | State::CAREFUL | State::SHARED | State::MIXED
+        )
+    }
+
+    /// The socket may have other copies.
+    pub fn is_shared(self) -> bool {
+        matches!(self, State::SHARED | State::MIXED)
+    }
+}
+
+/// One reading of the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading(u64);
+
+impl Reading {
+    fn new(generation: u64, state: State, pins: u64) -> Reading {
+        Reading(state.0 | generation << GENERATION_SHIFT | pins)
+    }
+
+    pub fn generation(self) -> u64 {
+        self.0 >> GENERATION_SHIFT & LAST_GENERATION
+    }
+
+    pub fn state(self) -> State {
+        State(self.0 & STATE)
+    }
+
+    pub fn pins(self) -> u64 {
+        self.0 & PINS
+    }
+
+    /// The handle with this tag is live, and its calls may simply block.
+    #[inline(always)]
+    fn is_plain(self, tag: Tag) -> bool {
+        (self.0 ^ tag.0) >> PIN_BITS == 0
+    }
+
+    /// The handle with this tag is live.
+    fn is_live(self, tag: Tag) -> bool {
+        self.tag() == tag && self.state().is_live()
+    }
+
+    fn tag(self) -> Tag {
+        Tag(Reading::new(self.generation(), State::LIVE, 0).0)
+    }
+
+    fn with(self, state: State) -> Reading {
+        Reading::new(self.generation(), state, self.pins())
+    }
+}
+
+/// What a pin found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pin {
+    /// Pinned; nobody shares the socket.
+    Alone,
+    /// Pinned; others may share the socket.
+    Shared,
+    /// Not this tag, or not live. Not pinned.
+    Stale(Left),
+}
+
+/// What the one who takes a pin away has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Left {
+    /// Nothing.
+    Done,
+    /// The handle was closed and this was the last pin: clear up, then `free`.
+    Last,
+}
+
+/// What becomes of the descriptor when its slot was made free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Freed {
+    /// Close it.
+    Close,
+    /// The slot is retired: its number must stay occupied for ever.
+    Park,
+    /// It was closed behind our back, and its number is somebody else's now.
+    Lost,
+}
+
+/// Why a handle can't be given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Not this tag, or not live.
+    Stale,
+    /// A call is in progress.
+    Busy,
+}
+
+zeroed! {
+    /// The word itself. All zero: free, no generation used.
+    #[repr(transparent)]
+    pub struct Word {
+        bits: AtomicU64,
+    }
+}
+
+impl Word {
+    /// A free word whose next generation is the one after `generation`: for tests and models.
+    #[cfg(test)]
+    pub fn starting_at(generation: u64) -> Word {
+        Word {
+            bits: AtomicU64::new(Reading::new(generation, State::FREE, 0).0),
+        }
+    }
+
+    pub fn read(&self) -> Reading {
+        Reading(self.bits.load(Ordering::SeqCst))
+    }
+
+    fn swap(&self, from: Reading, to: Reading) -> Result<(), Reading> {
+        self.bits
+            .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::SeqCst)
+            .map(drop)
+            .map_err(Reading)
+    }
+
+    /// Tries to begin a call on the handle with this tag.
+    pub fn pin(&self, tag: Tag) -> Pin {
+        if self.pin_plain(tag) {
+            return Pin::Alone;
+        }
+        let now = self.read();
+        match now.state() {
+            _ if !now.is_live(tag) => Pin::Stale(self.unpin()),
+            state if state.is_shared() => Pin::Shared,
+            _ => Pin::Alone,
+        }
+    }
+
+    /// Takes a pin. True: on a live handle with this tag, whose calls may simply block.
+    /// Otherwise the pin stands for nothing yet.
+    #[inline(always)]
+    pub fn pin_plain(&self, tag: Tag) -> bool {
+        self.bits.fetch_add(ONE_PIN, Ordering::Acquire);
+        // Read anew rather than taken from the addition: cheaper, and as good.
+        Reading(self.bits.load(Ordering::Acquire)).is_plain(tag)
+    }
+
+    /// Ends a call.
+    pub fn unpin(&self) -> Left {
+        self.bits.fetch_sub(ONE_PIN, Ordering::Release);
+        self.after_unpin()
+    }
+
+    /// Takes the pin of a plain call away. True: the handle is in plain use as before, and that
+    /// was all. Otherwise `after_unpin` has to follow.
+    #[inline(always)]
+    pub fn unpin_plain(&self) -> bool {
+        self.bits.fetch_sub(ONE_PIN, Ordering::Release) as i64 > 0
+    }
+
+    /// What is to be done after `unpin_plain`.
+    #[cold]
+    pub fn after_unpin(&self) -> Left {
+        let now = self.read();
+        if now.pins() == PINS {
+            // There was no pin to take: this process is a child that was forked by a
+            // signal handler in the middle of this very call, and pins were cleared.
+            self.bits.fetch_add(ONE_PIN, Ordering::SeqCst);
+            return Left::Done;
+        }
+        if now.state() == State::CLOSING && now.pins() == 0 {
+            // Whoever pins in between takes this election over when it leaves.
+            if self.swap(now, now.with(State::FINAL)).is_ok() {
+                return Left::Last;
+            }
+        }
+        Left::Done
+    }
+
+    /// Whether a handle that is pinned was closed since.
+    pub fn is_closed(&self, tag: Tag) -> bool {
+        !self.read().is_live(tag)
+    }
+
+    /// Begins to close: exactly one caller gets a reading, from just before, and a pin with it.
+    pub fn close(&self, tag: Tag) -> Option<Reading> {
+        let mut now = self.read();
+        while now.is_live(tag) {
+            let closing = Reading::new(now.generation(), State::CLOSING, now.pins() + ONE_PIN);
+            match self.swap(now, closing) {
+                Ok(()) => return Some(now),
+                Err(seen) => now = seen,
+            }
+        }
+        None
+    }
+
+    /// Takes the handle away from everybody without a close, if no call is in progress.
+    /// The caller clears up, then calls `free`.
+    pub fn give_up(&self, tag: Tag) -> Result<(), Kept> {
+        let mut now = self.read();
+        while now.is_live(tag) {
+            if now.pins() != 0 {
+                return Err(Kept::Busy);
+            }
+            match self.swap(now, now.with(State::FINAL)) {
+                Ok(()) => return Ok(()),
+                Err(seen) => now = seen,
+            }
+        }
+        Err(Kept::Stale)
+    }
+
+    /// Ends what `Left::Last` or `give_up` began: from here on the number may be published again.
+    pub fn free(&self) -> Freed {
+        let mut now = self.read();
+        while now.state() == State::FINAL {
+            let (state, freed) = if now.generation() == LAST_GENERATION {
+                (State::RETIRED, Freed::Park)
+            } else {
+                (State::FREE, Freed::Close)
+            };
+            match self.swap(now, now.with(state)) {
+                Ok(()) => return freed,
+                Err(seen) => now = seen,
+            }
+        }
+        Freed::Lost
+    }
+
+    /// Makes the slot live with the next generation, and tells the tag. The kernel has just
+    /// handed out the number, so whatever lives here was closed behind our back and dies.
+    /// `state` is one of the live ones. `None`: no generation is left.
+    pub fn publish(&self, state: State) -> Option<Tag> {
+        let mut now = self.read();
+        loop {
+            if now.state() == State::RETIRED {
+                return None;
+            }
+            let (tag, to) = if now.generation() == LAST_GENERATION {
+                (None, now.with(State::RETIRED))
+            } else {
+                // Pins stay: a stale handle may be taking back a transient one right now.
+                let next = Reading::new(now.generation() + 1, state, now.pins());
+                (Some(next.tag()), next)
+            };
+            match self.swap(now, to) {
+                Ok(()) => return tag,
+                Err(seen) => now = seen,
+            }
+        }
+    }
+
+    /// Says whether the handle's calls may simply block. On a shared one they never do.
+    pub fn set_plain(&self, plain: bool) {
+        let (from, to) = if plain {
+            (State::CAREFUL, State::LIVE)
+        } else {
+            (State::LIVE, State::CAREFUL)
+        };
+        let mut now = self.read();
+        while now.state() == from {
+            match self.swap(now, now.with(to)) {
+                Ok(()) => return,
+                Err(seen) => now = seen,
+            }
+        }
+    }
+
+    /// Notes that others may have a copy of the socket from now on. `own` is the number of
+    /// pins that the caller holds itself. Does nothing to a word that is not live.
+    pub fn share(&self, own: u64) {
+        let mut now = self.read();
+        while matches!(now.state(), State::LIVE | State::CAREFUL) {
+            let state = if now.pins() > own {
+                State::MIXED
+            } else {
+                State::SHARED
+            };
+            match self.swap(now, now.with(state)) {
+                Ok(()) => return,
+                Err(seen) => now = seen,
+            }
+        }
+    }
+
+    /// In a forked child: the pins are those of threads that do not exist here. True where the
+    /// handle was being closed, which nobody here would finish: clear up, then `free`.
+    pub fn after_fork(&self) -> bool {
+        let now = self.read();
+        let state = match now.state() {
+            state if state.is_live() => State::SHARED,
+            State::CLOSING => State::FINAL,
+            state => state,
+        };
+        self.bits
+            .store(Reading::new(now.generation(), state, 0).0, Ordering::SeqCst);
+        state == State::FINAL
+    }
+}

@@ -1,0 +1,89 @@
+//! The next client of a listener.
+
+use super::bind::shown;
+use super::create::adopt;
+use super::pinned::Socket;
+use super::wait::Stop;
+use crate::error::{Code, Result};
+use crate::handle::Handle;
+use crate::handle::slot::mark;
+use crate::net::address::Address;
+use crate::sys::address::Raw;
+use crate::sys::time::Timer;
+use crate::sys::{self, Errno, Fd, descriptor, option, poll, socket as calls};
+
+/// Waits for the next connection, under the listener's receive limit.
+pub fn accept(raw: i64, peer: Option<&mut Address>) -> Result<Handle> {
+    let listener = Socket::new(raw)?.only(|kind| !kind.is_datagram())?;
+    let mut address = Raw::empty();
+    let mut timer = Timer::new(listener.slot.recv_limit.get());
+    let fd = listener.retry(poll::IN, &mut timer, &mut |must_not_block| {
+        if must_not_block || listener.table.moves {
+            listener.make_nonblocking()?;
+        }
+        let fd = if listener.table.moves {
+            accept_reserved(&listener, &mut address)
+        } else {
+            next(listener.fd(), &mut address)
+        };
+        fd.map(|fd| fd as usize)
+    });
+    let fd = match fd {
+        Ok(fd) => fd as Fd,
+        // As accept(2) says of a socket that does not listen; a shut one looks the same.
+        Err(Stop::System(Errno(libc::EOPNOTSUPP))) => return Err(Code::SK_EINVAL.into()),
+        Err(stop) => return Err(stop.into()),
+    };
+    if listener.slot.has(mark::INHERITS) {
+        let _ = option::set(fd, option::CORK, 0);
+        let _ = option::set(fd, option::NODELAY, 1);
+    }
+    let handle = adopt(fd, listener.kind(), mark::CONNECTED, false)?;
+    if let Some(peer) = peer {
+        *peer = shown(address).unwrap_or(Address::NONE);
+    }
+    Ok(handle)
+}
+
+/// Rides over connections that died while they waited: Linux tells their errors here, see accept(2).
+fn next(listener: Fd, peer: &mut Raw) -> sys::Result<Fd> {
+    loop {
+        match calls::accept(listener, Some(peer)) {
+            Err(Errno(
+                libc::ECONNABORTED
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::ENONET,
+            )) => {}
+            result => return result,
+        }
+    }
+}
+
+/// With a small table: takes a number that has a slot first, so that a connection for which
+/// there is none stays in the queue.
+fn accept_reserved(listener: &Socket, peer: &mut Raw) -> sys::Result<Fd> {
+    let table = listener.table;
+    let reserved = descriptor::copy(listener.fd(), table.base)?;
+    let accepted = match table.index_of(reserved) {
+        Some(_) => next(listener.fd(), peer),
+        None => Err(Errno(libc::EMFILE)),
+    };
+    let Ok(fd) = accepted else {
+        descriptor::close(reserved);
+        return accepted;
+    };
+    let replaced = descriptor::replace(reserved, fd);
+    descriptor::close(fd);
+    match replaced {
+        Ok(()) => Ok(reserved),
+        Err(errno) => {
+            descriptor::close(reserved);
+            Err(errno)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The near end of a socket: its own address, and listening there.
+
+use super::flags::SK_FOREVER;
+use super::pinned::Socket;
+use crate::error::{Code, Error, Result};
+use crate::handle::slot::mark;
+use crate::net::address::{Address, Family};
+use crate::net::parse;
+use crate::sys::address::Raw;
+use crate::sys::socket::How;
+use crate::sys::{Errno, descriptor, option, socket as calls};
+
+impl Socket {
+    /// The kernel's form of an address for this socket. IPv4 is welcome on a dual-stack one.
+    pub fn to_raw(&self, address: &Address) -> Result<Raw> {
+        let family = self.kind().family();
+        if address.family > Family::SK_UNIX as u16 {
+            return Err(Code::SK_EINVAL.into());
+        }
+        let mapped = family == Family::SK_INET6 && address.family == Family::SK_INET as u16;
+        if address.family != family as u16 && !mapped {
+            return Err(Code::SK_EAFNOSUPPORT.into());
+        }
+        Ok(Raw::new(address, mapped)?)
+    }
+
+    /// A numeric host, or for Unix a path or `@name`, as an address of this socket's family.
+    pub fn host(&self, host: &[u8], port: u16) -> Result<Address> {
+        if self.kind().is_unix() {
+            if port != 0 {
+                return Err(Code::SK_EINVAL.into());
+            }
+            return parse::parse_unix(host);
+        }
+        Ok(Address {
+            port,
+            ..parse::parse_ip(host)?
+        })
+    }
+
+    /// Binds to a numeric host; an empty one is any address, or a free abstract Unix name.
+    pub fn bind_host(&self, host: &[u8], port: u16) -> Result<()> {
+        let address = if host.is_empty() && !self.kind().is_unix() {
+            Address {
+                family: self.kind().family() as u16,
+                port,
+                ..Address::NONE
+            }
+        } else {
+            self.host(host, port)?
+        };
+        self.bind(&address)
+    }
+
+    pub fn bind(&self, address: &Address) -> Result<()> {
+        let raw = self.to_raw(address)?;
+        if self.kind().is_tcp() && !self.slot.has(mark::REUSE_CHOSEN) {
+            // So that a restarted server gets its port at once.
+            option::set(self.fd(), option::REUSE_ADDR, 1)?;
+        }
+        calls::bind(self.fd(), &raw).map_err(|errno| self.address_error(errno, address))
+    }
+
+    /// The kernel's word for "IPv4 on a socket that is only for IPv6" is not ours.
+    pub fn address_error(&self, errno: Errno, address: &Address) -> Error {
+        let v4_on_v6 = self.kind().is_inet6() && address.family == Family::SK_INET as u16;
+        if v4_on_v6 && option::get(self.fd(), option::V6ONLY) == Ok(1) {
+            return Code::SK_EAFNOSUPPORT.into();
+        }
+        errno.into()
+    }
+
+    /// Lets clients connect; `backlog` of them may wait to be accepted.
+    pub fn listen(&self, backlog: i32) -> Result<()> {
+        if self.kind().is_datagram() {
+            return Err(Code::SK_EOPNOTSUPP.into());
+        }
+        // The kernel cuts it to its maximum.
+        let backlog = if backlog <= 0 { i32::MAX } else { backlog };
+        calls::listen(self.fd(), backlog)?;
+        self.undo_if_closed()?;
+        self.slot.mark(mark::LISTENING);
+        if self.slot.recv_limit.get() == SK_FOREVER {
+            self.make_blocking()?;
+        }
+        Ok(())
+    }
+
+    /// `connect`, `listen` and dissolving undo the `shutdown` by which a close that came
+    /// meanwhile woke the handle's calls: so it is done again by the one who undid it.
+    pub fn undo_if_closed(&self) -> Result<()> {
+        if !self.is_closed() {
+            return Ok(());
+        }
+        if !self.shared {
+            let _ = calls::shutdown(self.fd(), How::Both);
+        }
+        Err(Code::SK_ECLOSED.into())
+    }
+
+    /// From here on, calls without a limit are one plain system call.
+    pub fn make_blocking(&self) -> Result<()> {
+        if self.slot.has(mark::NONBLOCKING) {
+            self.slot.unmark(mark::NONBLOCKING);
+            descriptor::set_nonblocking(self.fd(), false)?;
+        }
+        Ok(())
+    }
+
+    /// For calls that have no flag against blocking.
+    pub fn make_nonblocking(&self) -> core::result::Result<(), Errno> {
+        if !self.slot.has(mark::NONBLOCKING) {
+            descriptor::set_nonblocking(self.fd(), true)?;
+            self.slot.mark(mark::NONBLOCKING);
+        }
+        Ok(())
+    }
+
+    pub fn local_address(&self) -> Result<Address> {
+        shown(calls::local_address(self.fd())?)
+    }
+
+    pub fn peer_address(&self) -> Result<Address> {
+        shown(calls::peer_address(self.fd())?)
+    }
+}
+
+/// An address from the kernel.
+pub fn shown(raw: Raw) -> Result<Address> {
+    raw.address().ok_or(Code::SK_EAFNOSUPPORT.into())
+}

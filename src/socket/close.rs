@@ -1,0 +1,179 @@
+//! The end of a handle: waking its calls, closing its descriptor, once.
+
+use core::sync::atomic::Ordering::SeqCst;
+
+use super::kind::{self, Kind};
+use super::pinned::{Pinned, Socket, find};
+use super::wait::Stop;
+use crate::error::{Code, Result};
+use crate::handle::slot::mark;
+use crate::handle::word::{Freed, Left, Reading, State};
+use crate::handle::{Handle, Slot, Table};
+use crate::sys::address::{Family, Raw};
+use crate::sys::socket::{How, message};
+use crate::sys::time::Timer;
+use crate::sys::{Fd, descriptor, option, poll, socket as calls};
+
+pub fn close(raw: i64) -> Result<()> {
+    end(raw, false)
+}
+
+/// Closes at once: a TCP peer gets a reset, unless others may have the socket too.
+pub fn abort(raw: i64) -> Result<()> {
+    drop(Socket::new(raw)?);
+    end(raw, true)
+}
+
+fn end(raw: i64, abort: bool) -> Result<()> {
+    let handle = Handle::from_raw(raw);
+    let (table, slot) = find(handle)?;
+    let before = slot.word.close(handle.tag()).ok_or(Code::SK_EBADHANDLE)?;
+    table.forget();
+    let fd = table.fd_of(handle.index());
+    let kind = Kind::from_traits(slot.traits.load(SeqCst));
+    let calls_in_progress = before.pins() > 0;
+    if kind.is_tcp() {
+        if abort && !before.state().is_shared() {
+            reset(fd, calls_in_progress);
+        } else if calls_in_progress || before.state().is_shared() {
+            // Else the one who leaves last might have to wait in close(2).
+            if let Ok(Some(1..)) = option::linger(fd) {
+                let _ = option::set_linger(fd, None);
+            }
+        }
+    }
+    if calls_in_progress {
+        wake(slot, fd, before);
+    }
+    if slot.word.unpin() == Left::Last {
+        clear_up(table, slot, handle.index());
+    }
+    Ok(())
+}
+
+/// Lets close(2) send a reset; sends it now where calls in progress put that off.
+fn reset(fd: Fd, now: bool) {
+    let _ = option::set_linger(fd, Some(0));
+    if now {
+        let _ = calls::connect(fd, &Raw::only_family(Family::SK_UNSPEC));
+    }
+}
+
+/// Wakes every call that is blocked on the descriptor.
+fn wake(slot: &Slot, fd: Fd, before: Reading) {
+    if before.state() != State::SHARED {
+        // On a socket that is not connected this says so, and wakes all the same.
+        let _ = calls::shutdown(fd, How::Both);
+    }
+    if before.state().is_shared() {
+        let waker = slot.waker.load(SeqCst);
+        if waker != 0 {
+            descriptor::wake(waker.wrapping_sub(1));
+        }
+    }
+}
+
+/// After the last call has left a closed handle.
+#[cold]
+#[inline(never)]
+pub fn clear_up(table: &Table, slot: &Slot, index: u32) {
+    let fd = table.fd_of(index);
+    close_waker(slot);
+    match slot.word.free() {
+        Freed::Close => descriptor::close(fd),
+        Freed::Park => park(fd),
+        Freed::Lost => {}
+    }
+}
+
+pub fn close_waker(slot: &Slot) {
+    let waker = slot.waker.swap(0, SeqCst);
+    if waker != 0 {
+        descriptor::close(waker.wrapping_sub(1));
+    }
+}
+
+/// Ends what the descriptor was and keeps its number occupied for ever.
+pub fn park(fd: Fd) {
+    match descriptor::waker() {
+        Ok(other) => {
+            let _ = descriptor::replace(fd, other);
+            descriptor::close(other);
+        }
+        // No descriptor left: at least the connection ends.
+        Err(_) => {
+            let _ = calls::shutdown(fd, How::Both);
+        }
+    }
+}
+
+/// What a slot becomes in a forked child.
+pub fn after_fork(table: &Table, index: u32, slot: &Slot) {
+    // The parent's waits sleep on this one; waking them from here would be wrong.
+    close_waker(slot);
+    if slot.has(mark::POLLER) {
+        slot.mark(mark::FOREIGN);
+    }
+    if slot.word.after_fork() {
+        clear_up(table, slot, index);
+    }
+}
+
+impl Socket {
+    /// Ends one or both directions, for everybody who shares the socket.
+    pub fn shutdown(&self, how: kind::How) -> Result<()> {
+        let how = match how {
+            kind::How::SK_SHUT_READ => How::Read,
+            kind::How::SK_SHUT_WRITE => How::Write,
+            kind::How::SK_SHUT_BOTH => How::Both,
+        };
+        Ok(calls::shutdown(self.fd(), how)?)
+    }
+}
+
+/// Ends our side, reads and drops until the peer has ended its side, and closes.
+pub fn finish(raw: i64, limit: impl FnOnce() -> Result<i64>) -> Result<()> {
+    let ended = {
+        let socket = Socket::stream(raw)?;
+        if !socket.slot.has(mark::CONNECTED) && calls::peer_address(socket.fd()).is_err() {
+            return Err(Code::SK_EOPNOTSUPP.into());
+        }
+        let limit = limit()?;
+        drain(&socket, limit)
+    };
+    let closed = close(raw);
+    match ended {
+        Err(Stop::Closed) => Err(Code::SK_ECLOSED.into()),
+        Err(stop) => Err(stop.into()),
+        Ok(()) => closed.map_err(|_| Code::SK_ECLOSED.into()),
+    }
+}
+
+fn drain(socket: &Pinned, limit: i64) -> core::result::Result<(), Stop> {
+    // A connection that is gone tells why with the first receive.
+    let _ = calls::shutdown(socket.fd(), How::Write);
+    let mut timer = Timer::new(limit);
+    // TCP can drop what it has without a copy; others need a place to put it.
+    let flags = if socket.kind().is_tcp() {
+        message::TRUNC
+    } else {
+        0
+    };
+    let mut dropped = [core::mem::MaybeUninit::uninit(); 256];
+    loop {
+        let received = socket.retry(poll::IN, &mut timer, &mut |must_not_block| {
+            calls::recv(
+                socket.fd(),
+                &mut dropped,
+                flags | if must_not_block { message::DONTWAIT } else { 0 },
+            )
+        })?;
+        if received == 0 {
+            return if socket.is_closed() {
+                Err(Stop::Closed)
+            } else {
+                Ok(())
+            };
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The far end of a socket: connecting to it, under a limit.
+//!
+//! Sockets that can be connected are non-blocking until they are, so that a connection
+//! attempt is always one that can be waited for, given up, and woken by a close.
+
+use core::ffi::CStr;
+
+use super::bind::shown;
+use super::pinned::Socket;
+use super::wait::Stop;
+use crate::error::{Code, Error, Result};
+use crate::handle::slot::mark;
+use crate::net::address::{Address, Family};
+use crate::sys::address::Raw;
+use crate::sys::names::{self, Failure};
+use crate::sys::poll;
+use crate::sys::time::Timer;
+use crate::sys::{Errno, descriptor, errno, option, socket as calls};
+
+/// How long one try of a Unix connect lasts where the peer's queue is full: nothing wakes it.
+const SLICE_MS: u16 = 20;
+
+impl Socket {
+    /// Connects to a numeric host, or to a name: its addresses in turn, under one limit.
+    pub fn connect_host(&self, host: &CStr, port: u16) -> Result<()> {
+        let _keep = errno::Restore::later();
+        let limit = self.slot.connect_limit.get();
+        match self.host(host.to_bytes(), port) {
+            Ok(address) => return self.connect_within(&address, &mut Timer::new(limit)),
+            Err(Error {
+                code: Code::SK_EADDRFORMAT,
+                ..
+            }) if !host.is_empty() => {}
+            Err(error) => return Err(error),
+        }
+        if limit == 0 {
+            return Err(Code::SK_EAGAIN.into());
+        }
+        let mut timer = Timer::new(limit);
+        // The clock runs while the name is looked up.
+        timer.left();
+        let family = if self.kind().is_inet6() {
+            Family::SK_UNSPEC
+        } else {
+            self.kind().family()
+        };
+        let mut result = Err(Code::SK_EHOSTNOTFOUND.into());
+        for address in names::resolve(host, family).map_err(Error::from)? {
+            result = self.connect_within(&Address { port, ..address }, &mut timer);
+            match result {
+                Ok(())
+                | Err(Error {
+                    code: Code::SK_ECLOSED | Code::SK_ETIMEDOUT | Code::SK_EISCONN,
+                    ..
+                }) => break,
+                Err(_) => {}
+            }
+        }
+        result
+    }
+
+    /// Connects, under the socket's connect limit. On a datagram socket: sets the peer.
+    pub fn connect(&self, address: &Address) -> Result<()> {
+        self.connect_within(address, &mut Timer::new(self.slot.connect_limit.get()))
+    }
+
+    fn connect_within(&self, address: &Address, timer: &mut Timer) -> Result<()> {
+        let _keep = errno::Restore::later();
+        if address.family == Family::SK_UNSPEC as u16 && self.kind().is_datagram() {
+            calls::connect(self.fd(), &Raw::only_family(Family::SK_UNSPEC))?;
+            return self.undo_if_closed();
+        }
+        let raw = self.to_raw(address)?;
+        if self.kind().is_datagram() {
+            calls::connect(self.fd(), &raw).map_err(|errno| self.address_error(errno, address))?;
+            return self.undo_if_closed();
+        }
+        let result = if self.kind().is_unix() {
+            self.connect_unix(&raw, timer)
+        } else {
+            self.connect_tcp(&raw, timer)
+        };
+        match result {
+            Ok(()) => {
+                self.slot.mark(mark::CONNECTED);
+                self.make_blocking()
+            }
+            Err(Failed::Error(error)) => Err(error),
+            Err(Failed::Stop(Stop::System(errno))) => Err(self.address_error(errno, address)),
+            Err(Failed::Stop(stop)) => Err(stop.into()),
+        }
+    }
+
+    fn connect_tcp(&self, address: &Raw, timer: &mut Timer) -> core::result::Result<(), Failed> {
+        // An attempt that failed unseen says ECONNABORTED once, whatever is asked next.
+        let mut stale = true;
+        loop {
+            let result = calls::connect(self.fd(), address);
+            self.undo_if_closed()?;
+            match result {
+                Ok(()) => return Ok(()),
+                Err(Errno(libc::EINPROGRESS)) if timer.limit() == 0 => {
+                    self.slot.mark(mark::CONNECTED);
+                    return Err(Failed::Error(Code::SK_EINPROGRESS.into()));
+                }
+                Err(Errno(libc::EALREADY)) if timer.limit() == 0 => {
+                    return Err(Failed::Error(Code::SK_EALREADY.into()));
+                }
+                Err(Errno(libc::EINPROGRESS | libc::EALREADY)) => {}
+                Err(Errno(libc::EINTR)) => continue,
+                Err(Errno(libc::ECONNABORTED)) if stale => {
+                    stale = false;
+                    continue;
+                }
+                // Linux's word for "no local port is free".
+                Err(Errno(libc::EAGAIN)) => {
+                    return Err(Failed::Error(Code::SK_EADDRNOTAVAIL.into()));
+                }
+                Err(errno) => return Err(Failed::Stop(Stop::System(errno))),
+            }
+            stale = false;
+            match self.sleep_for(poll::OUT, timer) {
+                // The next connect gives the result of the attempt, once.
+                Ok(_) => {}
+                Err(Stop::Time) => {
+                    let _ = calls::connect(self.fd(), &Raw::only_family(Family::SK_UNSPEC));
+                    self.undo_if_closed()?;
+                    return Err(Failed::Stop(Stop::Time));
+                }
+                Err(stop) => return Err(Failed::Stop(stop)),
+            }
+        }
+    }
+
+    /// Unix streams connect at once, or their peer's queue is full: then there is nothing to
+    /// poll, and nothing wakes a blocked connect. So it blocks a little, again and again.
+    fn connect_unix(&self, address: &Raw, timer: &mut Timer) -> core::result::Result<(), Failed> {
+        let mut sliced = false;
+        let result = loop {
+            let result = calls::connect(self.fd(), address);
+            if self.is_closed() {
+                break self.undo_if_closed().map_err(Failed::Error);
+            }
+            match result {
+                Ok(()) => break Ok(()),
+                Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => {
+                    break Err(Failed::Stop(Stop::WouldWait));
+                }
+                Err(Errno(libc::EINTR | libc::EAGAIN)) => {}
+                Err(errno) => break Err(Failed::Stop(Stop::System(errno))),
+            }
+            let slice = match timer.left() {
+                Some(0) => break Err(Failed::Stop(Stop::Time)),
+                // Rounded up: 0 would be no limit.
+                Some(ns) => (ns / 1_000_000 + 1).min(u64::from(SLICE_MS)) as u16,
+                None => SLICE_MS,
+            };
+            sliced = true;
+            descriptor::set_nonblocking(self.fd(), false)?;
+            option::set_send_timeout(self.fd(), slice)?;
+        };
+        if sliced {
+            let _ = option::set_send_timeout(self.fd(), 0);
+            let _ = descriptor::set_nonblocking(self.fd(), true);
+        }
+        result
+    }
+
+    /// Whether the socket has a peer now.
+    pub fn is_connected(&self) -> bool {
+        calls::peer_address(self.fd())
+            .and_then(|raw| shown(raw).map_err(|_| Errno(libc::ENOTCONN)))
+            .is_ok()
+    }
+}
+
+/// An error of the kernel's, still to be read in the light of the address, or one of ours.
+enum Failed {
+    Stop(Stop),
+    Error(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed::Error(error)
+    }
+}
+
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Failed {
+        Failed::Stop(Stop::System(errno))
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        match failure {
+            Failure::NotFound => Code::SK_EHOSTNOTFOUND.into(),
+            Failure::Temporary => Code::SK_ERESOLVE.into(),
+            Failure::System(errno) => errno.into(),
+        }
+    }
+}

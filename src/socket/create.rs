@@ -1,0 +1,144 @@
+//! New sockets, and how any descriptor becomes a handle.
+
+use super::close::park;
+use super::kind::{Kind, Protocol, Type};
+use crate::error::{Code, Result};
+use crate::handle::Handle;
+use crate::handle::slot::mark;
+use crate::handle::word::State;
+use crate::net::address::Family;
+use crate::process;
+use crate::sys::socket::{DGRAM, SEQPACKET, STREAM};
+use crate::sys::{Errno, Fd, address, descriptor, option, socket as calls};
+
+/// The kernel's number of a type.
+fn number(carries: Type) -> i32 {
+    match carries {
+        Type::SK_STREAM => STREAM,
+        Type::SK_DGRAM => DGRAM,
+        Type::SK_SEQPACKET => SEQPACKET,
+    }
+}
+
+pub fn socket(family: Family, carries: Type, protocol: Protocol) -> Result<Handle> {
+    use Protocol::*;
+    let fits = match (family, carries) {
+        (Family::SK_UNSPEC, _) => return Err(Code::SK_EAFNOSUPPORT.into()),
+        (Family::SK_UNIX, _) => protocol == SK_PROTO_DEFAULT,
+        (_, Type::SK_STREAM) => {
+            matches!(protocol, SK_PROTO_DEFAULT | SK_PROTO_TCP | SK_PROTO_MPTCP)
+        }
+        (_, Type::SK_DGRAM) => {
+            matches!(protocol, SK_PROTO_DEFAULT | SK_PROTO_UDP | SK_PROTO_UDPLITE)
+        }
+        (_, Type::SK_SEQPACKET) => false,
+    };
+    if !fits {
+        return Err(Code::SK_EPROTONOSUPPORT.into());
+    }
+    process::table()?;
+    let kind = Kind::new(family, carries, protocol);
+    // What can be connected is non-blocking until it is, see `connect`.
+    let nonblocking = !kind.is_datagram();
+    let fd = calls::socket(
+        address::domain(family),
+        number(carries),
+        protocol as i32,
+        nonblocking,
+    )?;
+    let defaults = || -> core::result::Result<(), Errno> {
+        if kind.is_tcp() {
+            option::set(fd, option::NODELAY, 1)?;
+        }
+        if kind.is_inet6() {
+            // The system's own default may be otherwise (net.ipv6.bindv6only).
+            option::set(fd, option::V6ONLY, 0)?;
+        }
+        Ok(())
+    };
+    match defaults() {
+        Ok(()) => adopt(
+            fd,
+            kind,
+            if nonblocking { mark::NONBLOCKING } else { 0 },
+            false,
+        ),
+        Err(errno) => {
+            descriptor::close(fd);
+            Err(errno.into())
+        }
+    }
+}
+
+/// Two Unix sockets, connected to each other.
+pub fn pair(carries: Type) -> Result<[Handle; 2]> {
+    process::table()?;
+    let kind = Kind::new(Family::SK_UNIX, carries, Protocol::SK_PROTO_DEFAULT);
+    let [one, other] = calls::pair(number(carries))?;
+    let first = match adopt(one, kind, mark::CONNECTED, false) {
+        Ok(first) => first,
+        Err(error) => {
+            descriptor::close(other);
+            return Err(error);
+        }
+    };
+    match adopt(other, kind, mark::CONNECTED, false) {
+        Ok(second) => Ok([first, second]),
+        Err(error) => {
+            let _ = super::close(first.to_raw());
+            Err(error)
+        }
+    }
+}
+
+/// Makes a descriptor of ours a handle. Where there is no room for it, it is closed.
+pub fn adopt(fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
+    match house(fd) {
+        Ok(fd) => publish(fd, kind, marks, shared),
+        Err(error) => {
+            descriptor::close(fd);
+            Err(error)
+        }
+    }
+}
+
+/// The same socket under a number that has a slot. The old number is gone if it is another.
+pub fn house(fd: Fd) -> Result<Fd> {
+    let table = process::table()?;
+    if table.index_of(fd).is_some() {
+        return Ok(fd);
+    }
+    let moved = descriptor::copy(fd, table.base)?;
+    if table.index_of(moved).is_some() {
+        descriptor::close(fd);
+        Ok(moved)
+    } else {
+        descriptor::close(moved);
+        Err(Code::SK_EMFILE.into())
+    }
+}
+
+/// Makes a descriptor with a number that has a slot a handle.
+pub fn publish(mut fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
+    let marks = if kind.is_udp() && !kind.is_inet6() {
+        marks
+    } else {
+        marks | mark::NOT_IPV4_DATAGRAM
+    };
+    let state = match (shared, kind.is_careful()) {
+        (true, _) => State::SHARED,
+        (false, true) => State::CAREFUL,
+        (false, false) => State::LIVE,
+    };
+    let table = process::table()?;
+    loop {
+        let index = table.index_of(fd).ok_or(Code::SK_EMFILE)?;
+        if let Some(handle) = table.publish(index, kind.traits() | marks, state) {
+            return Ok(handle);
+        }
+        // The slot is out of generations: its number stays occupied, and the socket moves.
+        let moved = descriptor::copy(fd, table.base);
+        park(fd);
+        fd = moved?;
+    }
+}

@@ -1,0 +1,117 @@
+//! Descriptors that come from outside, go there, or are looked at from there.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::close::close_waker;
+use super::create::{adopt, house, publish};
+use super::kind::{Kind, Protocol, Type};
+use super::pinned::{Pinned, Socket, find};
+use crate::error::{Code, Result};
+use crate::handle::Handle;
+use crate::handle::slot::mark;
+use crate::handle::word::Kept;
+use crate::net::address::Family;
+use crate::process;
+use crate::sys::{self, Fd, address, descriptor, option, socket as calls};
+
+/// Takes a descriptor over. On failure it stays the caller's.
+pub fn from_fd(fd: i64) -> Result<Handle> {
+    let fd = Fd::try_from(fd).map_err(|_| Code::SK_EBADHANDLE)?;
+    let survives_exec = descriptor::survives_exec(fd)?;
+    let table = process::table()?;
+    if let Some(slot) = table.index_of(fd).and_then(|index| table.at(index)) {
+        if slot.word.read().state().is_live() {
+            return Err(Code::SK_EEXIST.into());
+        }
+    }
+    let kind = kind_of(fd).ok_or(Code::SK_ENOTSOCK)?;
+    let marks = prepare(fd, kind)?;
+    // A process started while it was not close-on-exec has a copy, for all we know.
+    publish(house(fd)?, kind, marks, survives_exec)
+}
+
+/// What a descriptor is; `None`: no socket of a supported kind.
+fn kind_of(fd: Fd) -> Option<Kind> {
+    let family = match address::family(option::get(fd, option::DOMAIN).ok()?)? {
+        Family::SK_UNSPEC => return None,
+        family => family,
+    };
+    let carries = match option::get(fd, option::TYPE).ok()? {
+        calls::STREAM => Type::SK_STREAM,
+        calls::DGRAM => Type::SK_DGRAM,
+        calls::SEQPACKET => Type::SK_SEQPACKET,
+        _ => return None,
+    };
+    let protocol = Protocol::from_c(option::get(fd, option::PROTOCOL).ok()?)?;
+    Some(Kind::new(family, carries, protocol))
+}
+
+/// Gives a socket from outside the modes that this library works in, and says what it is like.
+fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
+    let listening = option::get(fd, option::LISTENING) == Ok(1);
+    let connected = calls::peer_address(fd).is_ok();
+    let nonblocking = !kind.is_datagram() && !listening && !connected;
+    descriptor::close_on_exec(fd)?;
+    descriptor::set_nonblocking(fd, nonblocking)?;
+    option::set_send_timeout(fd, 0)?;
+    if let Ok(Some(1..)) = option::linger(fd) {
+        // Or a close might have to wait.
+        option::set_linger(fd, None)?;
+    }
+    let marks = [
+        (listening, mark::LISTENING | mark::INHERITS),
+        (connected, mark::CONNECTED),
+        (nonblocking, mark::NONBLOCKING),
+        (true, mark::REUSE_CHOSEN),
+    ];
+    Ok(marks
+        .into_iter()
+        .filter(|(so, _)| *so)
+        .fold(0, |bits, (_, mark)| bits | mark))
+}
+
+impl Pinned {
+    /// The descriptor, to be looked at from outside.
+    pub fn show_fd(&self) -> Fd {
+        self.slot.word.share(1);
+        self.fd()
+    }
+}
+
+/// Gives the descriptor up: the handle is dead, the descriptor the caller's.
+pub fn into_fd(raw: i64) -> Result<Fd> {
+    drop(Socket::new(raw)?);
+    let handle = Handle::from_raw(raw);
+    let (table, slot) = find(handle)?;
+    slot.word.give_up(handle.tag()).map_err(|kept| match kept {
+        Kept::Stale => Code::SK_EBADHANDLE,
+        Kept::Busy => Code::SK_EBUSY,
+    })?;
+    table.forget();
+    let fd = table.fd_of(handle.index());
+    close_waker(slot);
+    let blocking = descriptor::set_nonblocking(fd, false);
+    let _ = slot.word.free();
+    blocking?;
+    Ok(fd)
+}
+
+/// The same socket as a handle of its own.
+pub fn dup(raw: i64) -> Result<Handle> {
+    let socket = Socket::new(raw)?;
+    // Before there is a copy that a shutdown could harm.
+    socket.slot.word.share(1);
+    let fd = descriptor::copy(socket.fd(), socket.table.base)?;
+    let handle = adopt(
+        fd,
+        socket.kind(),
+        socket.slot.traits.load(Relaxed) & mark::OF_THE_SOCKET,
+        true,
+    )?;
+    let interface = socket.slot.multicast_interface.load(Relaxed);
+    find(handle)?
+        .1
+        .multicast_interface
+        .store(interface, Relaxed);
+    Ok(handle)
+}

@@ -1,0 +1,136 @@
+//! The bits of the C interface: message flags and events.
+
+use core::ffi::c_int;
+
+use super::kind::Kind;
+use crate::error::{Code, Result};
+use crate::sys::poll;
+use crate::sys::socket::message;
+
+/// Receive: leave the data where it is, to be received again.
+pub const SK_PEEK: c_int = 1;
+/// Receive on a stream: wait for the whole length. What was received when the peer ends, the
+/// limit runs out or an error comes is reported; the error comes with the next call. With
+/// `SK_PEEK` it acts as far as the system lets it, without a limit only. Ignored on datagrams.
+pub const SK_WAITALL: c_int = 2;
+/// Do not wait in this call: `SK_EAGAIN` instead.
+pub const SK_DONTWAIT: c_int = 4;
+/// Send: more will follow soon, which may go in the same packet.
+pub const SK_MORE: c_int = 8;
+/// Receive: return a datagram's full length even where the buffer was shorter. In
+/// `sk_dgram`: the datagram was cut.
+pub const SK_TRUNC: c_int = 16;
+/// Out-of-band data, see tcp(7).
+pub const SK_OOB: c_int = 32;
+
+/// Something can be received or accepted, or the peer ended its side.
+pub const SK_READABLE: u32 = 1;
+/// Something can be sent, or a connection attempt has ended.
+pub const SK_WRITABLE: u32 = 2;
+/// Out-of-band data can be received.
+pub const SK_PRIORITY: u32 = 4;
+/// Both directions ended. Always reported.
+pub const SK_HANGUP: u32 = 8;
+/// An error is pending. Always reported.
+pub const SK_ERROR: u32 = 16;
+/// Poller: report only when something changes.
+pub const SK_EDGE: u32 = 256;
+/// Poller: report once, then not until the next `sk_poller_modify`.
+pub const SK_ONESHOT: u32 = 512;
+/// Poller: of several pollers that wait for copies of one socket, wake as few as possible.
+pub const SK_EXCLUSIVE: u32 = 1024;
+
+/// No time limit.
+pub const SK_FOREVER: i64 = -1;
+
+/// What a receive was asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Receive {
+    /// Flags for the kernel.
+    pub system: c_int,
+    pub wait_all: bool,
+    pub dont_wait: bool,
+}
+
+impl Receive {
+    pub fn new(flags: c_int, kind: Kind) -> Result<Receive> {
+        let allowed = SK_PEEK
+            | SK_WAITALL
+            | SK_DONTWAIT
+            | SK_OOB
+            | if kind.is_stream() { 0 } else { SK_TRUNC };
+        if flags & !allowed != 0 {
+            return Err(Code::SK_EINVAL.into());
+        }
+        let peek = flags & SK_PEEK != 0;
+        let system = translate(
+            flags,
+            &[
+                (SK_PEEK, message::PEEK),
+                (SK_TRUNC, message::TRUNC),
+                (SK_OOB, message::OOB),
+            ],
+        );
+        let wait_all = flags & SK_WAITALL != 0 && kind.is_stream();
+        Ok(Receive {
+            // Only the kernel can wait for bytes that it is to leave where they are.
+            system: if wait_all && peek {
+                system | message::WAITALL
+            } else {
+                system
+            },
+            wait_all: wait_all && !peek,
+            dont_wait: flags & SK_DONTWAIT != 0,
+        })
+    }
+}
+
+/// What a send was asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Send {
+    /// Flags for the kernel.
+    pub system: c_int,
+    pub dont_wait: bool,
+}
+
+impl Send {
+    pub fn new(flags: c_int) -> Result<Send> {
+        if flags & !(SK_DONTWAIT | SK_MORE | SK_OOB) != 0 {
+            return Err(Code::SK_EINVAL.into());
+        }
+        let system = translate(flags, &[(SK_MORE, message::MORE), (SK_OOB, message::OOB)]);
+        Ok(Send {
+            system,
+            dont_wait: flags & SK_DONTWAIT != 0,
+        })
+    }
+}
+
+fn translate(flags: c_int, table: &[(c_int, c_int)]) -> c_int {
+    table
+        .iter()
+        .filter(|(ours, _)| flags & ours != 0)
+        .fold(0, |bits, (_, system)| bits | system)
+}
+
+/// The events, if all are known and none is only for pollers.
+pub(crate) fn wait_events(events: u32) -> Result<u32> {
+    let known = SK_READABLE | SK_WRITABLE | SK_PRIORITY | SK_HANGUP | SK_ERROR;
+    if events & !known == 0 {
+        Ok(events)
+    } else {
+        Err(Code::SK_EINVAL.into())
+    }
+}
+
+/// What poll(2) is asked for to see these events.
+pub(crate) fn to_poll(events: u32) -> i16 {
+    [
+        (SK_READABLE, poll::IN | poll::READ_ENDED),
+        (SK_WRITABLE, poll::OUT),
+        (SK_PRIORITY, poll::PRIORITY),
+    ]
+    .into_iter()
+    .filter(|(event, _)| events & event != 0)
+    .fold(0, |bits, (_, bit)| bits | bit)
+}

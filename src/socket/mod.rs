@@ -1,0 +1,26 @@
+//! What a socket means: its life, its limits, and how a close ends every call on it.
+//!
+//! A call pins the handle ([`Pinned`]), works, and lets go. `wait` is the one place where
+//! a call sleeps other than in the plain system call.
+
+mod accept;
+mod bind;
+mod close;
+mod connect;
+mod create;
+mod descriptor;
+pub mod flags;
+mod kind;
+mod options;
+mod pinned;
+mod transfer;
+mod wait;
+
+pub use accept::accept;
+pub use close::{abort, after_fork, close, finish};
+pub use create::{pair, socket};
+pub use descriptor::{dup, from_fd, into_fd};
+pub use kind::{How, Protocol, Type};
+pub use options::Opt;
+pub use pinned::Socket;
+pub use transfer::{Buffer, recv, recv_from, send, send_to};

@@ -1,0 +1,199 @@
+//! A handle in use: while one of these is alive, the descriptor can't become somebody else's.
+
+use core::ops::Deref;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::close::clear_up;
+use super::kind::Kind;
+use crate::error::{Code, Count, Error, Result};
+use crate::handle::slot::mark;
+use crate::handle::word::{Left, Pin};
+use crate::handle::{Handle, Slot, TABLE, Table};
+use crate::sys::Fd;
+
+/// A live handle of any kind, pinned.
+pub struct Pinned {
+    pub table: &'static Table,
+    pub slot: &'static Slot,
+    pub handle: Handle,
+    /// The slot's traits when it was pinned.
+    pub traits: u32,
+    /// Others may have the socket too, so that `shutdown` must not be used to wake its calls.
+    pub shared: bool,
+}
+
+impl Pinned {
+    pub fn new(raw: i64) -> Result<Pinned> {
+        let handle = Handle::from_raw(raw);
+        let (table, slot) = find(handle)?;
+        let shared = match slot.word.pin(handle.tag()) {
+            Pin::Alone => false,
+            Pin::Shared => true,
+            Pin::Stale(left) => return Err(stale(table, slot, handle, left)),
+        };
+        let traits = slot.traits.load(Relaxed);
+        Ok(Pinned {
+            table,
+            slot,
+            handle,
+            traits,
+            shared,
+        })
+    }
+
+    #[inline(always)]
+    pub fn fd(&self) -> Fd {
+        self.table.fd_of(self.handle.index())
+    }
+
+    pub fn kind(&self) -> Kind {
+        Kind::from_traits(self.traits)
+    }
+
+    /// Whether the handle was closed since it was pinned.
+    pub fn is_closed(&self) -> bool {
+        self.slot.word.is_closed(self.handle.tag())
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if self.slot.word.unpin() == Left::Last {
+            clear_up(self.table, self.slot, self.handle.index());
+        }
+    }
+}
+
+/// A pinned socket whose next call is one plain system call, which may block: it has no limit
+/// and nobody shares it. Only what such a call needs, so that it stays in registers; it must be
+/// let go with `done` or made a `Socket`.
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct Plain {
+    slot: &'static Slot,
+    pub fd: Fd,
+}
+
+/// Why there is no `Plain`: it may be anything else, from a socket with a limit to a number
+/// that is no handle. A pin was taken on the slot, if there is one.
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct NotPlain(Option<&'static Slot>);
+
+impl Plain {
+    #[inline(always)]
+    pub fn pin(raw: i64) -> core::result::Result<Plain, NotPlain> {
+        let handle = Handle::from_raw(raw);
+        let table = TABLE.get();
+        let slot = table.slot(handle).ok_or(NotPlain(None))?;
+        if slot.word.pin_plain(handle.tag()) {
+            Ok(Plain {
+                slot,
+                fd: table.fd_of(handle.index()),
+            })
+        } else {
+            Err(NotPlain(Some(slot)))
+        }
+    }
+
+    #[inline(always)]
+    pub fn has(self, marks: u32) -> bool {
+        self.slot.has(marks)
+    }
+
+    /// Ends the call with its result.
+    #[inline(always)]
+    pub fn done(self, raw: i64, count: isize) -> Count {
+        if self.slot.word.unpin_plain() {
+            return Count::of(count as usize);
+        }
+        last(raw, self.slot, count as usize)
+    }
+
+    /// The same pin, for the rest of a call that did not end as it began.
+    pub fn into_socket(self, raw: i64) -> Socket {
+        let traits = self.slot.traits.load(Relaxed);
+        let handle = Handle::from_raw(raw);
+        Socket(Pinned {
+            table: TABLE.get(),
+            slot: self.slot,
+            handle,
+            traits,
+            shared: false,
+        })
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn last(raw: i64, slot: &'static Slot, count: usize) -> Count {
+    if slot.word.after_unpin() == Left::Last {
+        clear_up(TABLE.get(), slot, Handle::from_raw(raw).index());
+    }
+    Count::of(count)
+}
+
+impl NotPlain {
+    /// Takes the pin back, and pins as any other call does.
+    pub fn into_socket(self, raw: i64) -> Result<Socket> {
+        if let Some(slot) = self.0 {
+            if slot.word.unpin() == Left::Last {
+                clear_up(TABLE.get(), slot, Handle::from_raw(raw).index());
+            }
+        }
+        Socket::new(raw)
+    }
+}
+
+/// The slot that a handle names.
+#[inline(always)]
+pub fn find(handle: Handle) -> Result<(&'static Table, &'static Slot)> {
+    let table = TABLE.get();
+    let slot = table.slot(handle).ok_or(Code::SK_EBADHANDLE)?;
+    Ok((table, slot))
+}
+
+#[cold]
+fn stale(table: &'static Table, slot: &'static Slot, handle: Handle, left: Left) -> Error {
+    if left == Left::Last {
+        clear_up(table, slot, handle.index());
+    }
+    Code::SK_EBADHANDLE.into()
+}
+
+/// A live socket, pinned.
+pub struct Socket(Pinned);
+
+impl Socket {
+    #[inline(never)]
+    pub fn new(raw: i64) -> Result<Socket> {
+        let pinned = Pinned::new(raw)?;
+        if pinned.traits & mark::POLLER != 0 {
+            return Err(Code::SK_EOPNOTSUPP.into());
+        }
+        Ok(Socket(pinned))
+    }
+
+    /// A stream, or `SK_EOPNOTSUPP`.
+    pub fn stream(raw: i64) -> Result<Socket> {
+        Socket::new(raw)?.only(Kind::is_stream)
+    }
+
+    /// This one if it is of such a kind, or `SK_EOPNOTSUPP`.
+    pub fn only(self, kind: fn(Kind) -> bool) -> Result<Socket> {
+        if kind(self.kind()) {
+            Ok(self)
+        } else {
+            Err(Code::SK_EOPNOTSUPP.into())
+        }
+    }
+}
+
+impl Deref for Socket {
+    type Target = Pinned;
+
+    #[inline(always)]
+    fn deref(&self) -> &Pinned {
+        &self.0
+    }
+}

@@ -1,0 +1,414 @@
+//! Moving bytes and datagrams.
+//!
+//! With nothing to wait for, no limit, and a socket that nobody shares, a call is one
+//! system call. Everything else goes through `Pinned::retry`.
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+use super::flags::{Receive, Send};
+use super::pinned::{NotPlain, Plain, Socket};
+use super::wait::Stop;
+use crate::error::{Code, Count, Result};
+use crate::handle::slot::{Direction, mark};
+use crate::net::address::{Address, Family};
+use crate::sys::address::{self, Inet, Raw};
+use crate::sys::poll::{self, Item};
+use crate::sys::socket::{Answer, message};
+use crate::sys::time::Timer;
+use crate::sys::{self, Errno, descriptor, socket as calls};
+
+/// Where received bytes go.
+pub type Buffer<'a> = &'a mut [MaybeUninit<u8>];
+
+/// One receive or send, with these flags for the kernel.
+type Call<'a> = &'a mut dyn FnMut(c_int) -> sys::Result<usize>;
+
+/// Receives into a buffer that is not empty.
+#[inline(always)]
+pub fn recv(raw: i64, data: Buffer) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) => match calls::recv_plain(plain.fd, data) {
+            (Answer(received @ 1..), _) => plain.done(raw, received),
+            (answer, data) => rest(raw, |socket| socket.recv(data, 0), plain, answer),
+        },
+        Err(other) => otherwise(raw, |socket| socket.recv(data, 0), other),
+    }
+}
+
+/// As `recv`, and tells the sender of a datagram.
+#[inline(always)]
+pub fn recv_from(raw: i64, data: Buffer, from: &mut MaybeUninit<Address>) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) => {
+            let mut from_len = 0;
+            match calls::recv_from_plain(plain.fd, data, from, &mut from_len) {
+                (Answer(received @ 1..), _) => {
+                    address::inet_in_place(from);
+                    plain.done(raw, received)
+                }
+                (answer, data) => received_from(raw, data, from, plain, answer, from_len),
+            }
+        }
+        Ok(plain) => received_from(raw, data, from, plain, Answer::AGAIN, 0),
+        Err(other) => otherwise(raw, |socket| socket.recv_from(data, 0, from), other),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn received_from(
+    raw: i64,
+    data: Buffer,
+    from: &mut MaybeUninit<Address>,
+    plain: Plain,
+    answer: Answer,
+    from_len: u32,
+) -> Count {
+    match (answer, from_len) {
+        // An empty datagram. Without an address it is none: a shutdown has ended the call.
+        (Answer(0), 1..) => {
+            address::inet_in_place(from);
+            plain.done(raw, 0)
+        }
+        _ => {
+            let count = rest(raw, |socket| socket.recv_from(data, 0, from), plain, answer);
+            if answer == Answer(0) && count.to_c() == 0 {
+                from.write(Address::NONE);
+            }
+            count
+        }
+    }
+}
+
+/// Sends bytes, not none.
+#[inline(always)]
+pub fn send(raw: i64, data: &[u8]) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) => match calls::send_plain(plain.fd, data) {
+            (Answer(sent @ 1..), _) => plain.done(raw, sent),
+            (answer, data) => rest(raw, |socket| socket.send(data, 0), plain, answer),
+        },
+        Err(other) => otherwise(raw, |socket| socket.send(data, 0), other),
+    }
+}
+
+/// Sends a datagram, not an empty one.
+#[inline(always)]
+pub fn send_to(raw: i64, data: &[u8], to: &Address) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) && to.family == Family::SK_INET as u16 => {
+            match calls::send_to_plain(plain.fd, data, &Inet::new(to)) {
+                (Answer(sent @ 1..), _) => plain.done(raw, sent),
+                (answer, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, answer),
+            }
+        }
+        Ok(plain) => rest(
+            raw,
+            |socket| socket.send_to(data, 0, to),
+            plain,
+            Answer::AGAIN,
+        ),
+        Err(other) => otherwise(raw, |socket| socket.send_to(data, 0, to), other),
+    }
+}
+
+/// A call that is not a plain one.
+#[cold]
+#[inline(never)]
+fn otherwise(raw: i64, call: impl FnOnce(&Socket) -> Result<usize>, other: NotPlain) -> Count {
+    other
+        .into_socket(raw)
+        .and_then(|socket| call(&socket))
+        .into()
+}
+
+/// The end of a plain call that moved nothing. `again` is the call once more, where a signal
+/// came or the descriptor turned out to be non-blocking.
+#[cold]
+#[inline(never)]
+fn rest(
+    raw: i64,
+    again: impl FnOnce(&Socket) -> Result<usize>,
+    plain: Plain,
+    answer: Answer,
+) -> Count {
+    let socket = plain.into_socket(raw);
+    let result = match answer.result() {
+        Err(Errno(libc::EINTR | libc::EAGAIN)) => again(&socket),
+        _ if socket.is_closed() => Err(Code::SK_ECLOSED.into()),
+        result => result.map_err(Into::into),
+    };
+    // Let go before the result is told, as in every other call.
+    drop(socket);
+    result.into()
+}
+
+impl Socket {
+    /// Any receive.
+    pub fn recv(&self, data: Buffer, flags: c_int) -> Result<usize> {
+        let asked = Receive::new(flags, self.kind())?;
+        if asked.wait_all {
+            return self.recv_whole(data, asked);
+        }
+        self.receive(asked, &mut |flags| calls::recv(self.fd(), data, flags))
+    }
+
+    /// Any receive, with the sender's address; a stream has none.
+    pub fn recv_from(
+        &self,
+        data: Buffer,
+        flags: c_int,
+        from: &mut MaybeUninit<Address>,
+    ) -> Result<usize> {
+        let mut address = Raw::only_family(Family::SK_UNSPEC);
+        let received = if self.kind().is_stream() {
+            self.recv(data, flags)?
+        } else {
+            let asked = Receive::new(flags, self.kind())?;
+            self.receive(asked, &mut |flags| {
+                calls::recv_from(self.fd(), data, flags, &mut address)
+            })?
+        };
+        from.write(address.address().unwrap_or(Address::NONE));
+        Ok(received)
+    }
+
+    /// Any send.
+    pub fn send(&self, data: &[u8], flags: c_int) -> Result<usize> {
+        self.transmit(Send::new(flags)?, None, &mut |flags| {
+            calls::send(self.fd(), data, flags)
+        })
+    }
+
+    /// Any send to an address.
+    pub fn send_to(&self, data: &[u8], flags: c_int, to: &Address) -> Result<usize> {
+        let asked = Send::new(flags)?;
+        let address = self.to_raw(to)?;
+        if self.kind().is_stream() {
+            let code = if self.is_connected() {
+                Code::SK_EISCONN
+            } else {
+                Code::SK_ENOTCONN
+            };
+            return Err(code.into());
+        }
+        self.transmit(asked, Some(&address), &mut |flags| {
+            calls::send_to(self.fd(), data, flags, &address)
+        })
+        .map_err(|error| match error.code {
+            Code::SK_ENETUNREACH => self.address_error(Errno(error.errno), to),
+            _ => error,
+        })
+    }
+
+    /// A receive that may have to wait under a limit.
+    #[cold]
+    fn receive(&self, asked: Receive, call: Call) -> Result<usize> {
+        if let Some(errno) = self.take_kept(Direction::Receive) {
+            return Err(errno.into());
+        }
+        let mut timer = Timer::new(if asked.dont_wait {
+            0
+        } else {
+            self.slot.recv_limit.get()
+        });
+        Ok(self.receive_within(asked.system, &mut timer, call)?)
+    }
+
+    fn receive_within(
+        &self,
+        flags: c_int,
+        timer: &mut Timer,
+        call: Call,
+    ) -> core::result::Result<usize, Stop> {
+        // A datagram socket whose receiving side was shut is readable for ever, and says
+        // EAGAIN all the same where a blocking receive says 0.
+        let ended = core::cell::Cell::new(false);
+        let received = self.retry_with(
+            timer,
+            &mut |must_not_block| {
+                let result = call(if must_not_block {
+                    flags | message::DONTWAIT
+                } else {
+                    flags
+                });
+                if result == Err(Errno(libc::EAGAIN)) && ended.get() {
+                    Ok(0)
+                } else {
+                    result
+                }
+            },
+            &mut |timer| {
+                let wanted = if flags & message::OOB != 0 {
+                    poll::PRIORITY
+                } else {
+                    poll::IN
+                };
+                let found = self.sleep_for(wanted | poll::READ_ENDED, timer)?;
+                ended.set(found & (poll::READ_ENDED | poll::HANGUP) != 0);
+                Ok(())
+            },
+        )?;
+        if received == 0 && self.is_closed() {
+            Err(Stop::Closed)
+        } else {
+            Ok(received)
+        }
+    }
+
+    pub fn take_kept(&self, direction: Direction) -> Option<Errno> {
+        let errno = self.slot.take_kept(direction)?;
+        self.update_plain();
+        Some(Errno(errno))
+    }
+
+    /// Whether calls may simply block from here on: not with a limit or a kept error.
+    pub fn update_plain(&self) {
+        let limited = self.slot.recv_limit.get() >= 0 || self.slot.send_limit.get() >= 0;
+        let kept = self.slot.has_kept(Direction::Receive) || self.slot.has_kept(Direction::Send);
+        self.slot
+            .word
+            .set_plain(!limited && !kept && !self.kind().is_careful());
+    }
+
+    /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.
+    fn recv_whole(&self, data: Buffer, asked: Receive) -> Result<usize> {
+        if let Some(errno) = self.take_kept(Direction::Receive) {
+            return Err(errno.into());
+        }
+        let mut timer = Timer::new(if asked.dont_wait {
+            0
+        } else {
+            self.slot.recv_limit.get()
+        });
+        let mut received = 0;
+        match self.fill(data, &mut received, asked.system, &mut timer) {
+            Ok(()) => Ok(received),
+            Err(stop) if received == 0 => Err(stop.into()),
+            Err(stop) => {
+                if let Some(Errno(errno)) = stop.system() {
+                    self.slot.keep(Direction::Receive, errno);
+                    self.update_plain();
+                }
+                Ok(received)
+            }
+        }
+    }
+
+    /// Receives until the buffer is full or the stream ends, and counts.
+    fn fill(
+        &self,
+        data: Buffer,
+        received: &mut usize,
+        flags: c_int,
+        timer: &mut Timer,
+    ) -> core::result::Result<(), Stop> {
+        while let Some(rest @ [_, ..]) = data.get_mut(*received..) {
+            let more = self.receive_within(flags, timer, &mut |flags| {
+                calls::recv(self.fd(), rest, flags)
+            })?;
+            if more == 0 {
+                break;
+            }
+            *received = received.saturating_add(more);
+        }
+        Ok(())
+    }
+
+    /// Receives the whole length. `received` says how far it came, in any case.
+    pub fn recv_all(&self, data: Buffer, received: &mut usize) -> Result<()> {
+        let len = data.len();
+        if let Some(errno) = self.take_kept(Direction::Receive) {
+            return Err(errno.into());
+        }
+        self.fill(
+            data,
+            received,
+            0,
+            &mut Timer::new(self.slot.recv_limit.get()),
+        )?;
+        if *received < len {
+            Err(Code::SK_EEOF.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A send that may have to wait under a limit.
+    #[cold]
+    fn transmit(&self, asked: Send, to: Option<&Raw>, call: Call) -> Result<usize> {
+        if let Some(errno) = self.take_kept(Direction::Send) {
+            return Err(errno.into());
+        }
+        let mut timer = Timer::new(if asked.dont_wait {
+            0
+        } else {
+            self.slot.send_limit.get()
+        });
+        Ok(self.transmit_within(asked.system, to, &mut timer, call)?)
+    }
+
+    fn transmit_within(
+        &self,
+        flags: c_int,
+        to: Option<&Raw>,
+        timer: &mut Timer,
+        call: Call,
+    ) -> core::result::Result<usize, Stop> {
+        // A shutdown does not wake a Unix datagram send that waits for room at its peer.
+        let never_block = self.kind().is_careful();
+        self.retry_with(
+            timer,
+            &mut |must_not_block| {
+                call(if must_not_block || never_block {
+                    flags | message::DONTWAIT
+                } else {
+                    flags
+                })
+            },
+            &mut |timer| match to {
+                Some(to) if never_block => self.sleep_for_room_at(to, timer),
+                _ => self.sleep_for(poll::OUT, timer).map(drop),
+            },
+        )
+    }
+
+    /// Sleeps until a Unix datagram peer that this socket is not connected to has room: there
+    /// is only a socket connected to it that can tell.
+    fn sleep_for_room_at(&self, peer: &Raw, timer: &mut Timer) -> core::result::Result<(), Stop> {
+        let mut own = [Item::new(self.fd(), poll::OUT)];
+        if poll::poll(&mut own, Some(0)) == Ok(0) {
+            return self.sleep_for(poll::OUT, timer).map(drop);
+        }
+        // Of our own descriptor only a shutdown is of interest now.
+        let own = Item::new(self.fd(), 0);
+        let helper = calls::socket(libc::AF_UNIX, calls::DGRAM, 0, true);
+        let result = match helper {
+            Ok(helper) if calls::connect(helper, peer).is_ok() => {
+                self.sleep(own, Some(Item::new(helper, poll::OUT)), timer)
+            }
+            // No descriptor left, or the peer hears only its own: look again a little later.
+            _ => self.nap(own, timer),
+        };
+        if let Ok(helper) = helper {
+            descriptor::close(helper);
+        }
+        result.map(drop)
+    }
+
+    /// Sends everything. `sent` says how far it came, in any case.
+    pub fn send_all(&self, data: &[u8], sent: &mut usize) -> Result<()> {
+        if let Some(errno) = self.take_kept(Direction::Send) {
+            return Err(errno.into());
+        }
+        let mut timer = Timer::new(self.slot.send_limit.get());
+        while let Some(rest @ [_, ..]) = data.get(*sent..) {
+            let more = self.transmit_within(0, None, &mut timer, &mut |flags| {
+                calls::send(self.fd(), rest, flags)
+            })?;
+            *sent = sent.saturating_add(more);
+        }
+        Ok(())
+    }
+}

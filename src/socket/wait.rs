@@ -1,0 +1,193 @@
+//! Waiting: the one loop that every call with a limit, or on a shared socket, goes through.
+
+use core::sync::atomic::Ordering::SeqCst;
+
+use super::flags::to_poll;
+use super::pinned::{Pinned, Socket};
+use crate::error::{Code, Error, Result};
+use crate::handle::slot::Direction;
+use crate::sys::poll::{self, Item};
+use crate::sys::time::Timer;
+use crate::sys::{self, Errno, Fd, descriptor, errno};
+
+/// How long a wait is where only looking again tells that the handle was closed.
+const SLICE: u64 = 20_000_000;
+
+/// Why a call ended without a result.
+pub enum Stop {
+    /// The handle was closed.
+    Closed,
+    /// The limit ran out.
+    Time,
+    /// It would have to wait, and must not.
+    WouldWait,
+    System(Errno),
+}
+
+impl From<Stop> for Error {
+    #[cold]
+    fn from(stop: Stop) -> Error {
+        match stop {
+            Stop::Closed => Code::SK_ECLOSED.into(),
+            Stop::Time => Code::SK_ETIMEDOUT.into(),
+            Stop::WouldWait => Code::SK_EAGAIN.into(),
+            Stop::System(errno) => errno.into(),
+        }
+    }
+}
+
+impl Stop {
+    /// The error that the kernel told, and tells only once.
+    pub fn system(&self) -> Option<Errno> {
+        match self {
+            Stop::System(errno) => Some(*errno),
+            _ => None,
+        }
+    }
+}
+
+/// One try of a call: told whether it must not block, it gives a count or a descriptor.
+pub type Attempt<'a> = &'a mut dyn FnMut(bool) -> sys::Result<usize>;
+
+impl Pinned {
+    /// Tries until there is a result, sleeping in between until `events` or the end of the limit.
+    pub fn retry(
+        &self,
+        events: i16,
+        timer: &mut Timer,
+        attempt: Attempt,
+    ) -> core::result::Result<usize, Stop> {
+        self.retry_with(timer, attempt, &mut |timer| {
+            self.sleep_for(events, timer).map(drop)
+        })
+    }
+
+    /// As `retry`, with another way to sleep. errno stays as it is on success.
+    #[inline(never)] // one copy of it serves every kind of call
+    pub fn retry_with(
+        &self,
+        timer: &mut Timer,
+        attempt: Attempt,
+        sleep: &mut dyn FnMut(&mut Timer) -> core::result::Result<(), Stop>,
+    ) -> core::result::Result<usize, Stop> {
+        let _keep = errno::Restore::later();
+        let must_not_block = timer.limit() >= 0 || self.shared;
+        let mut fruitless = 0u32;
+        loop {
+            match attempt(must_not_block) {
+                Ok(result) => return Ok(result),
+                Err(_) if self.is_closed() => return Err(Stop::Closed),
+                Err(Errno(libc::EINTR)) => {}
+                Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => return Err(Stop::WouldWait),
+                Err(Errno(libc::EAGAIN)) => {
+                    // An event that no attempt can take away, as a queued ICMP error is,
+                    // would turn this loop into a spin.
+                    fruitless = fruitless.saturating_add(1);
+                    if fruitless > 8 {
+                        let _ = poll::poll(&mut [], Some(1_000_000));
+                    }
+                    sleep(timer)?;
+                }
+                Err(errno) => return Err(Stop::System(errno)),
+            }
+        }
+    }
+
+    /// Sleeps until one of the events. What was found.
+    pub fn sleep_for(&self, events: i16, timer: &mut Timer) -> core::result::Result<i16, Stop> {
+        self.sleep(Item::new(self.fd(), events), None, timer)
+    }
+
+    /// Sleeps until `item`, or `other`, is ready. What was found on `item`.
+    pub fn sleep(
+        &self,
+        item: Item,
+        other: Option<Item>,
+        timer: &mut Timer,
+    ) -> core::result::Result<i16, Stop> {
+        let mut items = [item, other.unwrap_or(Item::NONE), Item::NONE];
+        let mut slice = u64::MAX;
+        if self.shared {
+            match self.waker() {
+                Ok(waker) => {
+                    items = [
+                        item,
+                        other.unwrap_or(Item::NONE),
+                        Item::new(waker, poll::IN),
+                    ]
+                }
+                Err(_) => slice = SLICE,
+            }
+        }
+        loop {
+            if self.is_closed() {
+                return Err(Stop::Closed);
+            }
+            let left = timer.left();
+            let nap = left.map_or((slice != u64::MAX).then_some(slice), |left| {
+                Some(left.min(slice))
+            });
+            match poll::poll(&mut items, nap) {
+                Ok(0) if left.is_some_and(|left| left <= slice) => return Err(Stop::Time),
+                Ok(0) | Err(Errno(libc::EINTR)) => {}
+                Ok(_) if self.is_closed() => return Err(Stop::Closed),
+                Ok(_) => {
+                    let [item, ..] = items;
+                    return Ok(item.found());
+                }
+                Err(errno) => return Err(Stop::System(errno)),
+            }
+        }
+    }
+
+    /// Sleeps a little, where nothing tells what is waited for.
+    pub fn nap(&self, item: Item, timer: &mut Timer) -> core::result::Result<i16, Stop> {
+        let left = timer.left();
+        let mut items = [item];
+        match poll::poll(&mut items, Some(left.unwrap_or(SLICE).min(SLICE))) {
+            _ if self.is_closed() => Err(Stop::Closed),
+            Ok(0) if left.is_some_and(|left| left <= SLICE) => Err(Stop::Time),
+            Ok(_) | Err(Errno(libc::EINTR)) => Ok(0),
+            Err(errno) => Err(Stop::System(errno)),
+        }
+    }
+
+    /// The descriptor by which `close` wakes the waits on a shared socket, made on first use.
+    fn waker(&self) -> sys::Result<Fd> {
+        match self.slot.waker.load(SeqCst) {
+            0 => {
+                let new = descriptor::waker()?;
+                // `close` first says that it closes and then looks for this; a wait first puts
+                // it here and then looks whether somebody closes. So one sees the other.
+                match self
+                    .slot
+                    .waker
+                    .compare_exchange(0, new.wrapping_add(1), SeqCst, SeqCst)
+                {
+                    Ok(_) => Ok(new),
+                    Err(earlier) => {
+                        descriptor::close(new);
+                        Ok(earlier.wrapping_sub(1))
+                    }
+                }
+            }
+            made => Ok(made.wrapping_sub(1)),
+        }
+    }
+}
+
+impl Socket {
+    /// Waits until the socket shows one of the events, or an error or hang-up.
+    pub fn wait(&self, events: u32, limit: i64) -> Result<bool> {
+        let _keep = errno::Restore::later();
+        if self.slot.has_kept(Direction::Receive) || self.slot.has_kept(Direction::Send) {
+            return Ok(true);
+        }
+        match self.sleep_for(to_poll(events), &mut Timer::new(limit)) {
+            Ok(found) if found & poll::INVALID != 0 => Err(Code::SK_EBADHANDLE.into()),
+            Ok(_) => Ok(true),
+            Err(Stop::Time) => Ok(false),
+            Err(stop) => Err(stop.into()),
+        }
+    }
+}

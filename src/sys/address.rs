@@ -1,0 +1,393 @@
+//! The address as a value, and as the kernel has it: `struct sockaddr`, see ip(7), ipv6(7)
+//! and unix(7).
+
+use core::ffi::c_char;
+use core::mem::MaybeUninit;
+
+use libc::{
+    c_int, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, sockaddr_un,
+    socklen_t,
+};
+
+use super::{Errno, Result};
+
+/// The address families.
+#[allow(non_camel_case_types, clippy::upper_case_acronyms)] // the names of the C interface
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub enum Family {
+    /// No family: an address that is none, or any family where one is asked for.
+    SK_UNSPEC = 0,
+    /// IPv4, see ip(7).
+    SK_INET = 1,
+    /// IPv6, see ipv6(7). Sockets are dual-stack: they speak IPv4 too.
+    SK_INET6 = 2,
+    /// Between processes of one machine, see unix(7).
+    SK_UNIX = 3,
+}
+
+impl Family {
+    pub(crate) fn from_c(number: c_int) -> Option<Family> {
+        [
+            Family::SK_UNSPEC,
+            Family::SK_INET,
+            Family::SK_INET6,
+            Family::SK_UNIX,
+        ]
+        .into_iter()
+        .find(|&one| one as c_int == number)
+    }
+}
+
+/// Bytes in the longest Unix path, as in unix(7).
+pub const SK_UNIX_PATH_MAX: usize = 108;
+
+/// The address of a socket. A value: copy it, compare it with `sk_addr_equal`, there is
+/// nothing to clean up. All zero means no address.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Address {
+    /// `SK_INET`, `SK_INET6`, `SK_UNIX`, or `SK_UNSPEC` for no address.
+    pub family: u16,
+    /// Port in host byte order; 0 for `SK_UNIX`.
+    pub port: u16,
+    /// `SK_INET6`: index of the interface a link-local address belongs to, else 0.
+    pub scope_id: u32,
+    /// `SK_INET6`: flow information in host byte order, else 0.
+    pub flow_info: u32,
+    /// `SK_UNIX`: bytes used in path, a closing NUL not counted (108 used: there is none); 0 = unnamed.
+    pub path_len: u32,
+    /// The IP address in network byte order; `SK_INET` uses the first 4 bytes.
+    pub ip: [u8; 16],
+    /// `SK_UNIX`: a path, or a NUL and a name for Linux's abstract namespace.
+    pub path: [c_char; SK_UNIX_PATH_MAX],
+}
+
+const _: () = assert!(core::mem::size_of::<Address>() == 140);
+
+impl Address {
+    /// No address: all zero.
+    pub const NONE: Address = Address {
+        family: 0,
+        port: 0,
+        scope_id: 0,
+        flow_info: 0,
+        path_len: 0,
+        ip: [0; 16],
+        path: [0; SK_UNIX_PATH_MAX],
+    };
+}
+
+const V4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+const UNIX_HEADER: usize = core::mem::offset_of!(sockaddr_un, sun_path);
+
+/// Any `struct sockaddr` with its length.
+#[repr(C)]
+pub struct Raw {
+    any: Any,
+    len: socklen_t,
+}
+
+#[repr(C)]
+union Any {
+    storage: sockaddr_storage,
+    inet: sockaddr_in,
+    inet6: sockaddr_in6,
+    unix: sockaddr_un,
+}
+
+/// An address for a call that reads one.
+pub trait Sockaddr {
+    /// Address and length.
+    fn as_ptr(&self) -> (*const sockaddr, socklen_t);
+}
+
+/// Room for an address that a call writes.
+pub trait SockaddrRoom {
+    /// Address, and bytes of room.
+    fn room(&mut self) -> (*mut sockaddr, socklen_t);
+
+    /// The call has written this many bytes.
+    fn filled(&mut self, len: socklen_t);
+}
+
+/// An IPv4 address, for where the room and time of a `Raw` count.
+pub struct Inet(sockaddr_in);
+
+impl Inet {
+    /// The kernel's form of an IPv4 address.
+    #[inline(always)]
+    pub fn new(address: &Address) -> Inet {
+        let [a, b, c, d, ..] = address.ip;
+        Inet(sockaddr_in {
+            sin_family: libc::AF_INET as sa_family_t,
+            sin_port: address.port.to_be(),
+            sin_addr: libc::in_addr {
+                s_addr: u32::from_ne_bytes([a, b, c, d]),
+            },
+            sin_zero: [0; 8],
+        })
+    }
+}
+
+impl Sockaddr for Inet {
+    #[inline(always)]
+    fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
+        (
+            (&raw const self.0).cast(),
+            size_of::<sockaddr_in>() as socklen_t,
+        )
+    }
+}
+
+impl Sockaddr for Raw {
+    #[inline(always)]
+    fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
+        ((&raw const self.any).cast(), self.len)
+    }
+}
+
+/// Turns the `struct sockaddr_in` that the kernel has written over the beginning of an address
+/// into that address. Bytes that an IPv4 address has no use for stay as they are.
+#[inline(always)]
+pub fn inet_in_place(to: &mut MaybeUninit<Address>) {
+    const { assert!(size_of::<sockaddr_in>() == core::mem::offset_of!(Address, ip)) };
+    let to = to.as_mut_ptr();
+    // SAFETY: both structs lie in memory that is ours to write, the first one is initialised,
+    // and it is copied before the other one takes its place.
+    unsafe {
+        let inet = to.cast::<sockaddr_in>().read();
+        (&raw mut (*to).family).write(Family::SK_INET as u16);
+        (&raw mut (*to).port).write(u16::from_be(inet.sin_port));
+        (&raw mut (*to).scope_id).write(0);
+        (&raw mut (*to).flow_info).write(0);
+        (&raw mut (*to).path_len).write(0);
+        (&raw mut (*to).ip)
+            .cast::<[u8; 4]>()
+            .write(inet.sin_addr.s_addr.to_ne_bytes());
+    }
+}
+
+impl SockaddrRoom for Raw {
+    fn room(&mut self) -> (*mut sockaddr, socklen_t) {
+        ((&raw mut self.any).cast(), size_of::<Any>() as socklen_t)
+    }
+
+    fn filled(&mut self, len: socklen_t) {
+        self.len = len;
+    }
+}
+
+/// The kernel's number of a family.
+pub fn domain(family: Family) -> c_int {
+    match family {
+        Family::SK_UNSPEC => libc::AF_UNSPEC,
+        Family::SK_INET => libc::AF_INET,
+        Family::SK_INET6 => libc::AF_INET6,
+        Family::SK_UNIX => libc::AF_UNIX,
+    }
+}
+
+/// The family with a number of the kernel's.
+pub fn family(domain: c_int) -> Option<Family> {
+    match domain {
+        libc::AF_UNSPEC => Some(Family::SK_UNSPEC),
+        libc::AF_INET => Some(Family::SK_INET),
+        libc::AF_INET6 => Some(Family::SK_INET6),
+        libc::AF_UNIX => Some(Family::SK_UNIX),
+        _ => None,
+    }
+}
+
+impl Raw {
+    /// Room for any address.
+    pub fn empty() -> Raw {
+        // SAFETY: all-zero bytes are a sockaddr_storage.
+        let storage = unsafe { core::mem::zeroed() };
+        Raw {
+            any: Any { storage },
+            len: size_of::<Any>() as socklen_t,
+        }
+    }
+
+    /// AF_UNSPEC, which dissolves an association; for Unix bind: a free abstract name.
+    pub fn only_family(family: Family) -> Raw {
+        let mut raw = Raw::empty();
+        raw.any.storage.ss_family = domain(family) as sa_family_t;
+        raw.len = size_of::<sa_family_t>() as socklen_t;
+        raw
+    }
+
+    /// Address and length for a call that writes them.
+    pub fn to_fill(&mut self) -> (*mut sockaddr, *mut socklen_t) {
+        self.len = size_of::<Any>() as socklen_t;
+        ((&raw mut self.any).cast(), &raw mut self.len)
+    }
+
+    /// The bytes of the address.
+    pub fn bytes(&self) -> &[u8] {
+        let len = (self.len as usize).min(size_of::<Any>());
+        // SAFETY: `any` was zeroed when made, so all its bytes are initialised, and `len` is within it.
+        unsafe { core::slice::from_raw_parts((&raw const self.any).cast(), len) }
+    }
+
+    /// A `struct sockaddr` from its bytes. `None`: more than any address has.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Raw> {
+        let mut raw = Raw::empty();
+        if bytes.len() > size_of::<Any>() {
+            return None;
+        }
+        raw.len = bytes.len() as socklen_t;
+        // SAFETY: the bytes fit, as just checked, and the two do not overlap.
+        unsafe {
+            (&raw mut raw.any)
+                .cast::<u8>()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        Some(raw)
+    }
+
+    /// What an address looks like to the kernel. `mapped`: for a dual-stack socket, which
+    /// takes IPv4 addresses in their IPv6 form (RFC 4291, 2.5.5.2).
+    pub fn new(address: &Address, mapped: bool) -> Result<Raw> {
+        let mut raw = Raw::empty();
+        match address.family {
+            f if f == Family::SK_UNSPEC as u16 => Ok(Raw::only_family(Family::SK_UNSPEC)),
+            f if f == Family::SK_INET as u16 && mapped => {
+                let [a, b, c, d, ..] = address.ip;
+                let mut inet6 = *raw.inet6();
+                inet6.sin6_family = libc::AF_INET6 as sa_family_t;
+                inet6.sin6_port = address.port.to_be();
+                let [.., w, x, y, z] = &mut inet6.sin6_addr.s6_addr;
+                (*w, *x, *y, *z) = (a, b, c, d);
+                if let Some(head) = inet6.sin6_addr.s6_addr.first_chunk_mut() {
+                    *head = V4_MAPPED;
+                }
+                raw.any.inet6 = inet6;
+                raw.len = size_of::<sockaddr_in6>() as socklen_t;
+                Ok(raw)
+            }
+            f if f == Family::SK_INET as u16 => {
+                raw.any.inet = Inet::new(address).0;
+                raw.len = size_of::<sockaddr_in>() as socklen_t;
+                Ok(raw)
+            }
+            f if f == Family::SK_INET6 as u16 => {
+                raw.any.inet6 = sockaddr_in6 {
+                    sin6_family: libc::AF_INET6 as sa_family_t,
+                    sin6_port: address.port.to_be(),
+                    sin6_flowinfo: address.flow_info.to_be(),
+                    sin6_addr: libc::in6_addr {
+                        s6_addr: address.ip,
+                    },
+                    sin6_scope_id: address.scope_id,
+                };
+                raw.len = size_of::<sockaddr_in6>() as socklen_t;
+                Ok(raw)
+            }
+            f if f == Family::SK_UNIX as u16 => {
+                let len = address.path_len as usize;
+                if len > SK_UNIX_PATH_MAX {
+                    return Err(Errno(libc::EINVAL));
+                }
+                if len == 0 {
+                    return Ok(Raw::only_family(Family::SK_UNIX));
+                }
+                raw.any.unix = sockaddr_un {
+                    sun_family: libc::AF_UNIX as sa_family_t,
+                    sun_path: address.path,
+                };
+                raw.len = (UNIX_HEADER + len) as socklen_t;
+                Ok(raw)
+            }
+            _ => Err(Errno(libc::EINVAL)),
+        }
+    }
+
+    /// As long as an address of its family must be.
+    pub fn is_whole(&self) -> bool {
+        let least = match self.family() {
+            libc::AF_INET => size_of::<sockaddr_in>(),
+            libc::AF_INET6 => size_of::<sockaddr_in6>(),
+            _ => size_of::<sa_family_t>(),
+        };
+        let most = if self.family() == libc::AF_UNIX {
+            size_of::<sockaddr_un>()
+        } else {
+            size_of::<Any>()
+        };
+        (least..=most).contains(&(self.len as usize))
+    }
+
+    fn inet6(&mut self) -> &mut sockaddr_in6 {
+        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_in6.
+        unsafe { &mut self.any.inet6 }
+    }
+
+    fn family(&self) -> c_int {
+        // SAFETY: `any` was zeroed when made; the family stands at the same place in each.
+        c_int::from(unsafe { self.any.storage.ss_family })
+    }
+
+    /// The address as libsk shows it: one of a dual-stack socket's IPv4 peers as `SK_INET`.
+    /// `None`: of no family that libsk has, or too short for its family.
+    pub fn address(&self) -> Option<Address> {
+        let len = self.len as usize;
+        let mut address = Address::NONE;
+        match self.family() {
+            _ if len < size_of::<sa_family_t>() => {}
+            libc::AF_UNSPEC => {}
+            libc::AF_INET if len >= size_of::<sockaddr_in>() => {
+                // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_in.
+                let inet = unsafe { &self.any.inet };
+                address.family = Family::SK_INET as u16;
+                address.port = u16::from_be(inet.sin_port);
+                set_ipv4(&mut address, inet.sin_addr.s_addr.to_ne_bytes());
+            }
+            libc::AF_INET6 if len >= size_of::<sockaddr_in6>() => {
+                // SAFETY: as for AF_INET.
+                let inet6 = unsafe { &self.any.inet6 };
+                address.port = u16::from_be(inet6.sin6_port);
+                match inet6.sin6_addr.s6_addr.split_first_chunk() {
+                    Some((head, &[a, b, c, d])) if *head == V4_MAPPED => {
+                        address.family = Family::SK_INET as u16;
+                        set_ipv4(&mut address, [a, b, c, d]);
+                    }
+                    _ => {
+                        address.family = Family::SK_INET6 as u16;
+                        address.ip = inet6.sin6_addr.s6_addr;
+                        address.scope_id = inet6.sin6_scope_id;
+                        address.flow_info = u32::from_be(inet6.sin6_flowinfo);
+                    }
+                }
+            }
+            libc::AF_UNIX => {
+                // SAFETY: as for AF_INET.
+                let unix = unsafe { &self.any.unix };
+                let room = len.saturating_sub(UNIX_HEADER).min(SK_UNIX_PATH_MAX);
+                address.family = Family::SK_UNIX as u16;
+                let path = unix.sun_path.get(..room).unwrap_or_default();
+                // The kernel counts a path's closing NUL; in an abstract name NULs are bytes like others.
+                let used = match path.first() {
+                    Some(0) | None => path.len(),
+                    Some(_) => path
+                        .iter()
+                        .position(|&byte| byte == 0)
+                        .unwrap_or(path.len()),
+                };
+                for (to, from) in address.path.iter_mut().zip(path.iter().take(used)) {
+                    *to = *from;
+                }
+                address.path_len = used as u32;
+            }
+            _ => return None,
+        }
+        Some(address)
+    }
+}
+
+fn set_ipv4(address: &mut Address, ip: [u8; 4]) {
+    if let Some(head) = address.ip.first_chunk_mut() {
+        *head = ip;
+    }
+}

@@ -1,0 +1,73 @@
+//! What holds for any descriptor: its modes, copies, end, and the limit of their number.
+
+use super::{Errno, Fd, Result, syscall};
+
+pub use super::linux::{replace, wake, waker};
+
+/// Ends the descriptor. Whatever close(2) says, the number is free afterwards, so there is
+/// nothing to answer and nothing to try again.
+pub fn close(fd: Fd) {
+    let _keep = super::errno::Restore::later();
+    // SAFETY: only a number is passed. That it is ours to close is what the slot's word decides.
+    unsafe { libc::close(fd) };
+}
+
+pub fn set_nonblocking(fd: Fd, on: bool) -> Result<()> {
+    let mut on = libc::c_int::from(on);
+    // SAFETY: FIONBIO reads one int.
+    unsafe { syscall!(ioctl(fd, libc::FIONBIO as _, &raw mut on)) }.map(drop)
+}
+
+/// Whether the descriptor would survive exec.
+pub fn survives_exec(fd: Fd) -> Result<bool> {
+    // SAFETY: only numbers are passed.
+    let flags = unsafe { syscall!(fcntl(fd, libc::F_GETFD)) }?;
+    Ok(flags & libc::FD_CLOEXEC == 0)
+}
+
+pub fn close_on_exec(fd: Fd) -> Result<()> {
+    // SAFETY: only numbers are passed.
+    unsafe { syscall!(fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC)) }.map(drop)
+}
+
+/// A copy, close-on-exec, with the lowest free number from `at_least` on.
+pub fn copy(fd: Fd, at_least: u32) -> Result<Fd> {
+    let at_least = libc::c_int::try_from(at_least).map_err(|_| Errno(libc::EMFILE))?;
+    // SAFETY: only numbers are passed.
+    unsafe { syscall!(fcntl(fd, libc::F_DUPFD_CLOEXEC, at_least)) }.map_err(|errno| match errno {
+        // The lowest number wanted lies beyond the limit.
+        Errno(libc::EINVAL) => Errno(libc::EMFILE),
+        errno => errno,
+    })
+}
+
+/// The number of descriptors the process may have now, and may raise that to.
+pub fn limits() -> (u64, u64) {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is an rlimit to write to.
+    match unsafe { syscall!(getrlimit(libc::RLIMIT_NOFILE, &mut limit)) } {
+        #[allow(clippy::useless_conversion)] // 32 bits on some systems
+        Ok(_) => (u64::from(limit.rlim_cur), u64::from(limit.rlim_max)),
+        Err(_) => (u64::MAX, u64::MAX),
+    }
+}
+
+/// Bytes that wait to be read.
+pub fn unread(fd: Fd) -> Result<i64> {
+    number(fd, libc::FIONREAD as _)
+}
+
+/// Bytes sent that the peer has not acknowledged.
+pub fn unacknowledged(fd: Fd) -> Result<i64> {
+    number(fd, libc::TIOCOUTQ as _)
+}
+
+fn number(fd: Fd, request: libc::c_ulong) -> Result<i64> {
+    let mut number: libc::c_int = 0;
+    // SAFETY: FIONREAD (SIOCINQ) and TIOCOUTQ (SIOCOUTQ) write one int.
+    unsafe { syscall!(ioctl(fd, request as _, &raw mut number)) }?;
+    Ok(i64::from(number))
+}

@@ -1,0 +1,42 @@
+//! Network interfaces by name and by index, see netdevice(7).
+
+use core::ffi::c_char;
+
+use libc::c_int;
+
+/// The index of the interface of that name, where there is one. Leaves `errno` alone.
+pub(crate) fn index_of(name: &[u8]) -> Option<u32> {
+    // Linux cuts a name at ':' (once the mark of an alias), so "lo:80" would be found as "lo".
+    if name.iter().any(|byte| matches!(byte, 0 | b':')) {
+        return None;
+    }
+    let mut text = [0 as c_char; libc::IFNAMSIZ];
+    let (_, room) = text.split_last_mut()?;
+    for (to, from) in room.get_mut(..name.len())?.iter_mut().zip(name) {
+        *to = *from as c_char;
+    }
+    // SAFETY: `text` ends with a NUL, which the copy above can't reach, and outlives the call.
+    let index = keeping_errno(|| unsafe { libc::if_nametoindex(text.as_ptr()) });
+    (index != 0).then_some(index)
+}
+
+/// Writes the name of that interface and a NUL, and gives the length without it, where there
+/// is such an interface. Leaves `errno` alone.
+pub(crate) fn name_of(index: u32, out: &mut [u8; libc::IFNAMSIZ]) -> Option<usize> {
+    // SAFETY: `out` has the IF_NAMESIZE bytes that the call may write.
+    let name = keeping_errno(|| unsafe { libc::if_indextoname(index, out.as_mut_ptr().cast()) });
+    if name.is_null() {
+        return None;
+    }
+    out.iter().position(|&byte| byte == 0)
+}
+
+/// Both calls open a socket of their own and may leave its failures in `errno`.
+fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
+    // SAFETY: the C library answers with a valid pointer to this thread's errno, always.
+    let errno: &mut c_int = unsafe { &mut *libc::__errno_location() };
+    let before = *errno;
+    let result = call();
+    *errno = before;
+    result
+}

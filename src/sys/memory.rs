@@ -1,0 +1,182 @@
+//! Memory that is mapped once and lives as long as the process.
+
+use core::ptr::{NonNull, from_ref};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use libc::c_void;
+
+use super::Errno;
+
+/// A type that any number of threads may use at once, and for which all-zero memory is a value.
+///
+/// # Safety
+/// Both must be so.
+pub unsafe trait Zeroed: Sync {}
+
+// SAFETY: an atomic integer is shared, and zero is one of its values.
+unsafe impl Zeroed for core::sync::atomic::AtomicU64 {}
+// SAFETY: as above.
+unsafe impl Zeroed for core::sync::atomic::AtomicI64 {}
+// SAFETY: as above.
+unsafe impl Zeroed for core::sync::atomic::AtomicU32 {}
+// SAFETY: as above.
+unsafe impl Zeroed for core::sync::atomic::AtomicI32 {}
+
+/// Defines a struct of `Zeroed` fields, which is `Zeroed` itself.
+macro_rules! zeroed {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$field_meta:meta])* $visible:vis $field:ident: $type:ty,)*
+    }) => {
+        $(#[$meta])*
+        pub struct $name {
+            $($(#[$field_meta])* $visible $field: $type,)*
+        }
+        const _: () = {
+            const fn check<T: $crate::sys::memory::Zeroed>() {}
+            $(check::<$type>();)*
+        };
+        // SAFETY: every field is `Zeroed`, as just checked.
+        unsafe impl $crate::sys::memory::Zeroed for $name {}
+    };
+}
+pub(crate) use zeroed;
+
+/// A value that is replaced once, by another that lives for ever too.
+pub struct Published<T: 'static> {
+    first: &'static T,
+    now: AtomicPtr<T>,
+}
+
+impl<T: Sync> Published<T> {
+    pub const fn new(first: &'static T) -> Published<T> {
+        Published {
+            first,
+            now: AtomicPtr::new(from_ref(first).cast_mut()),
+        }
+    }
+
+    /// The value now.
+    #[inline(always)]
+    pub fn get(&self) -> &'static T {
+        // SAFETY: made from a reference that lives for ever, in `new` or `replace`, and only read.
+        unsafe { &*self.now.load(Ordering::Acquire) }
+    }
+
+    /// The value, if it is no longer the first.
+    pub fn replaced(&self) -> Option<&'static T> {
+        let now = self.get();
+        (!core::ptr::eq(now, self.first)).then_some(now)
+    }
+
+    /// Puts the second value in place. False: somebody was faster.
+    fn replace(&self, by: &'static T) -> bool {
+        let first = from_ref(self.first).cast_mut();
+        self.now
+            .compare_exchange(
+                first,
+                from_ref(by).cast_mut(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
+    }
+}
+
+/// The largest alignment that `establish` can give.
+const ALIGN: usize = 64;
+
+/// Bytes that `establish` needs for a header and a list; `None`: more than there can be.
+pub fn needed<H, T>(count: usize) -> Option<usize> {
+    let header = size_of::<H>().next_multiple_of(ALIGN);
+    size_of::<T>().checked_mul(count)?.checked_add(header)
+}
+
+/// Memory from outside, to be used for ever.
+#[derive(Clone, Copy)]
+pub struct Region {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+impl Region {
+    /// `None` where the memory is not aligned to 64 bytes.
+    ///
+    /// # Safety
+    /// The memory is valid for reads and writes of `len` bytes from now on, for the life of
+    /// the process, and nobody else uses it.
+    pub unsafe fn new(start: NonNull<u8>, len: usize) -> Option<Region> {
+        start
+            .as_ptr()
+            .addr()
+            .is_multiple_of(ALIGN)
+            .then_some(Region { start, len })
+    }
+
+    /// Zero pages, which take memory only when touched.
+    fn map(len: usize) -> Result<Region, Errno> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new anonymous mapping touches no memory that exists already.
+        let start = unsafe { libc::mmap(core::ptr::null_mut(), len, access, flags, -1, 0) };
+        match NonNull::new(start.cast::<u8>()) {
+            Some(start) if start.as_ptr().cast::<c_void>() != libc::MAP_FAILED => {
+                Ok(Region { start, len })
+            }
+            _ => Err(super::errno::last()),
+        }
+    }
+}
+
+/// Why there is no new header.
+pub enum Unestablished {
+    /// The memory given is too small.
+    TooSmall,
+    /// The system has none.
+    NoMemory(Errno),
+    /// There is one already.
+    Exists,
+}
+
+/// Makes a header and a list of `count` zeroed values behind it, and publishes it.
+/// Memory comes from `region`, or else from the system. If another thread is faster, what
+/// was mapped goes back.
+pub fn establish<H: Sync + 'static, T: Zeroed + 'static>(
+    published: &Published<H>,
+    region: Option<Region>,
+    count: usize,
+    header: impl FnOnce(&'static [T]) -> H,
+) -> Result<(), Unestablished> {
+    const { assert!(align_of::<H>() <= ALIGN && align_of::<T>() <= ALIGN) };
+    let len = needed::<H, T>(count).ok_or(Unestablished::TooSmall)?;
+    if published.replaced().is_some() {
+        return Err(Unestablished::Exists);
+    }
+    let place = match region {
+        Some(region) if region.len < len => return Err(Unestablished::TooSmall),
+        Some(region) => region,
+        None => Region::map(len).map_err(Unestablished::NoMemory)?,
+    };
+    let start = place.start.as_ptr();
+    // SAFETY: `place` has `len` bytes that are ours alone and aligned to ALIGN. A fresh
+    // mapping is zero already; memory of the caller's is made so. The header ends before the
+    // list begins (`needed`), both are aligned (asserted above), and zero is a value of T.
+    // The references live for ever, as the memory does, unless they were never shown to
+    // anybody: then, and only then, the mapping is taken away again.
+    unsafe {
+        if region.is_some() {
+            start.write_bytes(0, len);
+        }
+        let list = start
+            .add(size_of::<H>().next_multiple_of(ALIGN))
+            .cast::<T>();
+        let new = start.cast::<H>();
+        new.write(header(core::slice::from_raw_parts(list, count)));
+        if !published.replace(&*new) {
+            if region.is_none() {
+                libc::munmap(start.cast(), len);
+            }
+            return Err(Unestablished::Exists);
+        }
+    }
+    Ok(())
+}

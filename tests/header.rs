@@ -1,0 +1,191 @@
+//! The header: current, complete, and good for every C and C++ there is a compiler for; and
+//! the libraries export what it declares and nothing else.
+
+#[path = "../build/header.rs"]
+mod header;
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use support::{LIMIT, has, root, run, shipped};
+
+fn read_header() -> String {
+    let path = root().join("include/sk.h");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn listed() -> Vec<String> {
+    include_str!("functions.txt")
+        .lines()
+        .map(String::from)
+        .collect()
+}
+
+#[test]
+fn header_is_current() {
+    let fresh = header::generate(root()).expect("a header");
+    let committed = read_header();
+    if fresh == committed {
+        return;
+    }
+    let same = fresh
+        .lines()
+        .zip(committed.lines())
+        .take_while(|(fresh, committed)| fresh == committed)
+        .count();
+    panic!(
+        "include/sk.h is not what src/ says, from line {} on:\n- {}\n+ {}\n\
+         `cargo build` in a checkout, without CI in the environment, writes it anew.",
+        same + 1,
+        committed.lines().nth(same).unwrap_or("(the end)"),
+        fresh.lines().nth(same).unwrap_or("(the end)"),
+    );
+}
+
+#[test]
+fn header_has_the_version_of_the_library() {
+    assert!(read_header().contains(&format!(
+        "#define SK_VERSION_STRING \"{}\"\n",
+        env!("CARGO_PKG_VERSION")
+    )));
+}
+
+/// Names that the header declares as functions. An `sk_` name before a parenthesis, outside
+/// of comments, is nothing else.
+fn declared(header: &str) -> Vec<String> {
+    let mut code = String::new();
+    for part in header.split("/*") {
+        code += part.split_once("*/").map_or(part, |(_comment, code)| code);
+    }
+    let mut names: Vec<String> = code
+        .match_indices('(')
+        .map(|(at, _)| {
+            let name = code[..at]
+                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .next();
+            name.unwrap_or_default().to_string()
+        })
+        .filter(|name| name.starts_with("sk_"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn header_declares_the_listed_functions() {
+    assert_eq!(declared(&read_header()), listed());
+}
+
+/// The global names that a library defines.
+fn defined(library: &Path, flags: &[&str]) -> Vec<String> {
+    let mut nm = Command::new("nm");
+    let output = run::succeed(nm.args(flags).arg("--defined-only").arg(library), LIMIT)
+        .expect("nm, of the binutils");
+    // "address kind name"; an archive's members have headings with fewer words.
+    let words = output
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut names: Vec<String> = words
+        .filter(|words| words.len() == 3)
+        .map(|words| words[2].to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn shared_library_exports_the_listed_functions_and_nothing_else() {
+    let shared = shipped().shared.as_ref().expect("a shared library");
+    assert_eq!(defined(shared, &["-D"]), listed());
+}
+
+#[test]
+fn archive_exports_the_listed_functions() {
+    let mut names = defined(&shipped().archive, &["-g"]);
+    names.retain(|name| name.starts_with("sk_"));
+    assert_eq!(names, listed());
+}
+
+#[test]
+fn shared_library_says_what_it_is() {
+    if !has("readelf") {
+        println!("skipped: readelf is not installed");
+        return;
+    }
+    let shared = shipped().shared.as_ref().expect("a shared library");
+    let dynamic = run::succeed(Command::new("readelf").arg("-dlW").arg(shared), LIMIT)
+        .expect("readelf")
+        .stdout;
+    for mark in [
+        "Library soname: [libsk.so.0]",
+        "NODELETE",
+        "BIND_NOW",
+        "GNU_RELRO",
+    ] {
+        assert!(dynamic.contains(mark), "no {mark} in:\n{dynamic}");
+    }
+}
+
+/// A compiler, what it is called for C++ (if it is for that too), and how it is told only to
+/// check. tcc can't, and it replaces the file that it writes: never name a device here.
+const COMPILERS: &[(&str, Option<&str>, &str)] = &[
+    ("gcc", Some("g++"), "-fsyntax-only"),
+    ("clang", Some("clang++"), "-fsyntax-only"),
+    ("tcc", None, "-c"),
+];
+
+#[test]
+fn header_compiles_alone_and_included_twice_in_every_standard() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let once = folder.join("header_once.c");
+    let twice = folder.join("header_twice.c");
+    fs::write(&once, "#include <sk.h>\n").expect("a source");
+    fs::write(
+        &twice,
+        "#include <sk.h>\n#include <sk.h>\nint main(void) { return SK_OK; }\n",
+    )
+    .expect("a source");
+
+    let mut used = 0;
+    for (c, cxx, only_check) in COMPILERS {
+        for (compiler, standards) in [
+            (Some(*c), &["-std=c99", "-std=c11", "-std=c17"]),
+            (*cxx, &["-std=c++11", "-std=c++17", "-std=c++20"]),
+        ] {
+            let Some(compiler) = compiler else { continue };
+            if !has(compiler) {
+                println!("skipped: {compiler} is not installed");
+                continue;
+            }
+            for standard in standards {
+                for source in [&once, &twice] {
+                    let mut command = Command::new(compiler);
+                    if standard.starts_with("-std=c++") {
+                        command.args(["-x", "c++"]);
+                    }
+                    command.args([
+                        standard,
+                        "-Wall",
+                        "-Wextra",
+                        "-Wconversion",
+                        "-pedantic",
+                        "-Werror",
+                    ]);
+                    command
+                        .current_dir(folder)
+                        .arg(only_check)
+                        .arg("-I")
+                        .arg(root().join("include"))
+                        .arg(source);
+                    run::succeed(&mut command, LIMIT).unwrap_or_else(|error| panic!("{error}"));
+                }
+                println!("{compiler} {standard}");
+                used += 1;
+            }
+        }
+    }
+    assert!(used > 0, "no C compiler is installed");
+}
