@@ -44,8 +44,7 @@ fn c_side() -> Result<(), String> {
 
 #[cfg(any(feature = "header", feature = "c-examples"))]
 fn c_side() -> Result<(), String> {
-    let root =
-        std::path::PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("not run by cargo")?);
+    let root = std::path::PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("not run by cargo")?);
     let checkout = is_checkout(&root);
     #[cfg(feature = "header")]
     if checkout {
@@ -66,14 +65,7 @@ fn c_side() -> Result<(), String> {
 /// Names what this script reads, so that Cargo runs it again for these alone.
 #[cfg(any(feature = "header", feature = "c-examples"))]
 fn watch(root: &std::path::Path) {
-    for input in [
-        "Cargo.toml",
-        "Cargo.lock",
-        "cbindgen.toml",
-        "src",
-        "include/sk.h",
-        "c-examples",
-    ] {
+    for input in ["Cargo.toml", "Cargo.lock", "cbindgen.toml", "src", "include/sk.h", "c-examples"] {
         // Cargo takes a missing file for a changed one, every time.
         if root.join(input).exists() {
             println!("cargo::rerun-if-changed={input}");
@@ -99,10 +91,7 @@ fn refresh_header(root: &std::path::Path) {
     }
     // No reason to stop: a source that can't be parsed is better reported by rustc.
     if let Err(message) = header::refresh(root) {
-        println!(
-            "cargo::warning=include/sk.h was not refreshed: {}",
-            message.replace('\n', " ")
-        );
+        println!("cargo::warning=include/sk.h was not refreshed: {}", message.replace('\n', " "));
     }
 }
 

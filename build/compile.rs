@@ -14,24 +14,9 @@ use super::run;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How this project compiles C, and how the same source must compile as C++.
-pub const C99: &[&str] = &[
-    "-std=c99",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-pedantic",
-    "-Werror",
-];
-pub const CXX17: &[&str] = &[
-    "-x",
-    "c++",
-    "-std=c++17",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-pedantic",
-    "-Werror",
-];
+pub const C99: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"];
+pub const CXX17: &[&str] =
+    &["-x", "c++", "-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"];
 
 /// The compiler for the target, ready for arguments; None where there is none that
 /// understands the flags above.
@@ -54,8 +39,7 @@ pub fn compiler(cxx: bool) -> Option<Command> {
 /// The C sources of the examples, by name.
 pub fn examples(root: &Path) -> Result<Vec<PathBuf>, String> {
     let folder = root.join("c-examples");
-    let entries =
-        fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut sources: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension() == Some(OsStr::new("c")))
@@ -78,11 +62,8 @@ pub fn check(root: &Path) -> Result<(), String> {
         return Ok(());
     }
     let alone = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?).join("header_alone.c");
-    fs::write(
-        &alone,
-        "#include <sk.h>\n#include <sk.h>\nint main(void) { return SK_OK; }\n",
-    )
-    .map_err(|error| error.to_string())?;
+    fs::write(&alone, "#include <sk.h>\n#include <sk.h>\nint main(void) { return SK_OK; }\n")
+        .map_err(|error| error.to_string())?;
     let mut sources = examples(root)?;
     sources.insert(0, alone);
     for (cxx, flags) in [(false, C99), (true, CXX17)] {
@@ -90,12 +71,7 @@ pub fn check(root: &Path) -> Result<(), String> {
             let Some(mut compiler) = compiler(cxx) else {
                 break;
             };
-            run(compiler
-                .args(flags)
-                .arg("-fsyntax-only")
-                .arg("-I")
-                .arg(&include)
-                .arg(source))?;
+            run(compiler.args(flags).arg("-fsyntax-only").arg("-I").arg(&include).arg(source))?;
         }
     }
     Ok(())

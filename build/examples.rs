@@ -25,12 +25,7 @@ pub fn build_and_test(root: &Path) -> Result<(), String> {
         let name = source.file_stem().ok_or("an example without a name")?;
         let program = programs.join(name);
         let mut compiler = compile::compiler(false).ok_or("the C examples need a C compiler")?;
-        compiler
-            .args(compile::C99)
-            .arg("-I")
-            .arg(root.join("include"))
-            .arg(&source)
-            .arg(&library.archive);
+        compiler.args(compile::C99).arg("-I").arg(root.join("include")).arg(&source).arg(&library.archive);
         compile::run(compiler.args(&library.native).arg("-o").arg(&program))?;
         if runs_here {
             run::succeed(Command::new(&program).arg("--self-test"), LIMIT)?;

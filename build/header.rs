@@ -33,13 +33,8 @@ pub fn generate(root: &Path) -> Result<String, String> {
         builder = builder.with_src(root.join("src").join(source));
     }
     let mut text = Vec::new();
-    builder
-        .generate()
-        .map_err(|error| error.to_string())?
-        .write(&mut text);
-    Ok(tidy(
-        &String::from_utf8(text).map_err(|error| error.to_string())?,
-    ))
+    builder.generate().map_err(|error| error.to_string())?.write(&mut text);
+    Ok(tidy(&String::from_utf8(text).map_err(|error| error.to_string())?))
 }
 
 /// What cbindgen has no setting for: a comment of one line takes one line, and a negative
@@ -85,19 +80,13 @@ fn write(root: &Path, header: &Path, text: &str) -> std::io::Result<()> {
     fs::write(&new, text)?;
     // As old as what it was made from: were it newer than the start of this build, Cargo
     // would build again.
-    File::options()
-        .append(true)
-        .open(&new)?
-        .set_modified(newest(&root.join("src"))?)?;
+    File::options().append(true).open(&new)?.set_modified(newest(&root.join("src"))?)?;
     fs::rename(new, header)
 }
 
 fn version_macros() -> String {
-    let [major, minor, patch] = [
-        env!("CARGO_PKG_VERSION_MAJOR"),
-        env!("CARGO_PKG_VERSION_MINOR"),
-        env!("CARGO_PKG_VERSION_PATCH"),
-    ];
+    let [major, minor, patch] =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
     format!(
         "\n/* The version of this header; sk_version() is that of the library. */\n\
          #define SK_VERSION_MAJOR {major}\n#define SK_VERSION_MINOR {minor}\n\

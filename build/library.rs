@@ -38,25 +38,14 @@ pub fn build(
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_BUILD_DIR", target)
-        .args([
-            "rustc",
-            "--lib",
-            "--release",
-            "--no-default-features",
-            "--locked",
-            "--offline",
-        ])
+        .args(["rustc", "--lib", "--release", "--no-default-features", "--locked", "--offline"])
         .arg("--message-format=json-render-diagnostics")
         .args(kind.map(|kind| format!("--crate-type={kind}")))
         .args(triple.map(|triple| format!("--target={triple}")))
         .args(["--", "--print=native-static-libs"]);
     let run::Finished { stdout, stderr, .. } = run::succeed(&mut cargo, LIMIT)?;
-    read(&stdout, &stderr).ok_or_else(|| {
-        format!(
-            "{} did not say what it built:\n{stdout}{stderr}",
-            run::words(&cargo)
-        )
-    })
+    read(&stdout, &stderr)
+        .ok_or_else(|| format!("{} did not say what it built:\n{stdout}{stderr}", run::words(&cargo)))
 }
 
 /// Cargo sets these for the build script or test that we run in, or the user for that outer
@@ -64,14 +53,8 @@ pub fn build(
 /// (clippy's, for one) where the compiler is meant. `CARGO_HOME`, the registries' settings
 /// and the jobserver stay.
 fn forget_outer_build(cargo: &mut Command) {
-    const PREFIXES: &[&str] = &[
-        "CARGO_FEATURE_",
-        "CARGO_CFG_",
-        "CARGO_PKG_",
-        "CARGO_PROFILE_",
-        "CARGO_MANIFEST_",
-        "DEP_",
-    ];
+    const PREFIXES: &[&str] =
+        &["CARGO_FEATURE_", "CARGO_CFG_", "CARGO_PKG_", "CARGO_PROFILE_", "CARGO_MANIFEST_", "DEP_"];
     const NAMES: &[&str] = &[
         "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
         "CARGO_BUILD_RUSTC_WRAPPER",
@@ -101,13 +84,8 @@ fn forget_outer_build(cargo: &mut Command) {
 /// Takes the paths out of Cargo's messages, one JSON object a line, and the flags out of what
 /// it told the user.
 fn read(messages: &str, told: &str) -> Option<Library> {
-    let flags = told
-        .lines()
-        .find_map(|line| line.split_once("native-static-libs: "))?
-        .1;
-    let artifacts = messages
-        .lines()
-        .filter(|line| line.contains(r#""reason":"compiler-artifact""#));
+    let flags = told.lines().find_map(|line| line.split_once("native-static-libs: "))?.1;
+    let artifacts = messages.lines().filter(|line| line.contains(r#""reason":"compiler-artifact""#));
     let files: Vec<PathBuf> = artifacts.filter_map(filenames).flatten().collect();
     let named = |name: &str| files.iter().find(|file| file.ends_with(name)).cloned();
     Some(Library {
@@ -118,11 +96,7 @@ fn read(messages: &str, told: &str) -> Option<Library> {
 }
 
 fn filenames(message: &str) -> Option<Vec<PathBuf>> {
-    let list = message
-        .split_once(r#""filenames":[""#)?
-        .1
-        .split_once(r#""]"#)?
-        .0;
+    let list = message.split_once(r#""filenames":[""#)?.1.split_once(r#""]"#)?.0;
     let path = |text: &str| PathBuf::from(text.replace(r"\\", r"\"));
     Some(list.split(r#"",""#).map(path).collect())
 }

@@ -18,10 +18,7 @@ pub struct Finished {
 /// A command as one would type it; `Debug` would show the whole environment.
 pub fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs the program to its end, and gives what it left behind where it succeeded.
@@ -30,15 +27,8 @@ pub fn succeed(command: &mut Command, limit: Duration) -> Result<Finished, Strin
     if finished.status.success() {
         return Ok(finished);
     }
-    let Finished {
-        status,
-        stdout,
-        stderr,
-    } = finished;
-    Err(format!(
-        "{} failed ({status}):\n{stdout}{stderr}",
-        words(command)
-    ))
+    let Finished { status, stdout, stderr } = finished;
+    Err(format!("{} failed ({status}):\n{stdout}{stderr}", words(command)))
 }
 
 /// Runs the program to its end. An error where it can't start or is not done in time.
@@ -68,15 +58,11 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     let soon = Instant::now() + Duration::from_secs(1);
     let stdout = stdout.or_else(|| receive(&out, soon)).unwrap_or_default();
     let stderr = stderr.or_else(|| receive(&err, soon)).unwrap_or_default();
-    Err(format!(
-        "{} was not done within {limit:?}:\n{stdout}{stderr}",
-        words(command)
-    ))
+    Err(format!("{} was not done within {limit:?}:\n{stdout}{stderr}", words(command)))
 }
 
 fn receive(text: &mpsc::Receiver<String>, until: Instant) -> Option<String> {
-    text.recv_timeout(until.saturating_duration_since(Instant::now()))
-        .ok()
+    text.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
 }
 
 fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {

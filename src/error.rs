@@ -105,108 +105,103 @@ pub enum Code {
     SK_EOTHER = -41,
 }
 
-struct Entry {
-    code: Code,
-    name: &'static CStr,
-    sentence: &'static CStr,
-    /// What `errno` becomes where the operating system was not asked.
-    errno: c_int,
-}
-
+/// One row a code, in the order of the codes. The texts stand in two lists, one behind the
+/// other, each closed by a NUL: a table of pointers would be three times as large.
 macro_rules! table {
     ($($code:ident $errno:ident $sentence:literal)*) => {
-        const TABLE: &[Entry] = &[$(
-            Entry {
-                code: Code::$code,
-                name: {
-                    const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($code), "\0").as_bytes()) {
-                        Ok(name) => name,
-                        Err(_) => panic!(),
-                    };
-                    NAME
-                },
-                sentence: $sentence,
-                errno: libc::$errno,
-            },
-        )*];
+        const CODES: &[Code] = &[$(Code::$code),*];
+        const NAMES: &str = concat!($(stringify!($code), "\0"),*);
+        const SENTENCES: &str = concat!($($sentence, "\0"),*);
+        /// What `errno` becomes where the operating system was not asked.
+        const ERRNOS: &[u8] = &[$(small(libc::$errno)),*];
     };
 }
 
+const fn small(errno: c_int) -> u8 {
+    assert!(errno > 0 && errno < 256);
+    errno as u8
+}
+
 table! {
-    SK_EINVAL          EINVAL          c"An argument is not valid"
-    SK_EBADHANDLE      EBADF           c"This handle is not open"
-    SK_ECLOSED         ECANCELED       c"The handle was closed during the call"
-    SK_EAGAIN          EAGAIN          c"The call would have to wait"
-    SK_ETIMEDOUT       ETIMEDOUT       c"The time limit ran out"
-    SK_EINPROGRESS     EINPROGRESS     c"The connection attempt was started and goes on"
-    SK_EEOF            ENODATA         c"The peer ended the stream early"
-    SK_ECONNREFUSED    ECONNREFUSED    c"The connection was refused: nobody listens there"
-    SK_ECONNRESET      ECONNRESET      c"The connection was reset by the peer"
-    SK_ECONNABORTED    ECONNABORTED    c"The connection was aborted"
-    SK_EPIPE           EPIPE           c"The connection was ended for sending"
-    SK_ENOTCONN        ENOTCONN        c"The socket is not connected"
-    SK_EISCONN         EISCONN         c"The socket is connected already"
-    SK_EALREADY        EALREADY        c"An earlier connection attempt is still going on"
-    SK_EADDRINUSE      EADDRINUSE      c"The address is in use"
-    SK_EADDRNOTAVAIL   EADDRNOTAVAIL   c"The address is not available on this machine"
-    SK_EADDRFORMAT     EINVAL          c"The text is not an address"
-    SK_ENETUNREACH     ENETUNREACH     c"The network can't be reached"
-    SK_EHOSTUNREACH    EHOSTUNREACH    c"The host can't be reached"
-    SK_ENETDOWN        ENETDOWN        c"The network is down"
-    SK_EMSGSIZE        EMSGSIZE        c"The message is too large"
-    SK_EDESTADDRREQ    EDESTADDRREQ    c"A destination address is needed"
-    SK_EAFNOSUPPORT    EAFNOSUPPORT    c"The address family does not fit or is not supported"
-    SK_EPROTONOSUPPORT EPROTONOSUPPORT c"The protocol does not fit or is not supported"
-    SK_EOPNOTSUPP      EOPNOTSUPP      c"This kind of handle can't do that"
-    SK_ENOPROTOOPT     ENOPROTOOPT     c"There is no such option here"
-    SK_EACCES          EACCES          c"Permission denied"
-    SK_EMFILE          EMFILE          c"No descriptor or handle is left in this process"
-    SK_ENFILE          ENFILE          c"No descriptor is left in the system"
-    SK_ENOBUFS         ENOBUFS         c"No buffer space is left"
-    SK_ENOMEM          ENOMEM          c"No memory is left"
-    SK_ENOENT          ENOENT          c"There is no such file, interface or member"
-    SK_EEXIST          EEXIST          c"It exists already"
-    SK_ENOTSOCK        ENOTSOCK        c"The descriptor is not a supported socket"
-    SK_ENAMETOOLONG    ENAMETOOLONG    c"The name is too long"
-    SK_EHOSTNOTFOUND   ENOENT          c"The host was not found"
-    SK_ERESOLVE        EAGAIN          c"The name could not be resolved for now"
-    SK_EBUSY           EBUSY           c"It is in use"
-    SK_ENOSYS          ENOSYS          c"Not available on this platform"
-    SK_EINTERNAL       EIO             c"Internal error of the library"
-    SK_EOTHER          EIO             c"An error of the operating system; errno tells which"
+    SK_EINVAL          EINVAL          "An argument is not valid"
+    SK_EBADHANDLE      EBADF           "This handle is not open"
+    SK_ECLOSED         ECANCELED       "The handle was closed during the call"
+    SK_EAGAIN          EAGAIN          "The call would have to wait"
+    SK_ETIMEDOUT       ETIMEDOUT       "The time limit ran out"
+    SK_EINPROGRESS     EINPROGRESS     "The connection attempt was started and goes on"
+    SK_EEOF            ENODATA         "The peer ended the stream early"
+    SK_ECONNREFUSED    ECONNREFUSED    "The connection was refused: nobody listens there"
+    SK_ECONNRESET      ECONNRESET      "The connection was reset by the peer"
+    SK_ECONNABORTED    ECONNABORTED    "The connection was aborted"
+    SK_EPIPE           EPIPE           "The connection was ended for sending"
+    SK_ENOTCONN        ENOTCONN        "The socket is not connected"
+    SK_EISCONN         EISCONN         "The socket is connected already"
+    SK_EALREADY        EALREADY        "An earlier connection attempt is still going on"
+    SK_EADDRINUSE      EADDRINUSE      "The address is in use"
+    SK_EADDRNOTAVAIL   EADDRNOTAVAIL   "The address is not available on this machine"
+    SK_EADDRFORMAT     EINVAL          "The text is not an address"
+    SK_ENETUNREACH     ENETUNREACH     "The network can't be reached"
+    SK_EHOSTUNREACH    EHOSTUNREACH    "The host can't be reached"
+    SK_ENETDOWN        ENETDOWN        "The network is down"
+    SK_EMSGSIZE        EMSGSIZE        "The message is too large"
+    SK_EDESTADDRREQ    EDESTADDRREQ    "A destination address is needed"
+    SK_EAFNOSUPPORT    EAFNOSUPPORT    "The address family does not fit or is not supported"
+    SK_EPROTONOSUPPORT EPROTONOSUPPORT "The protocol does not fit or is not supported"
+    SK_EOPNOTSUPP      EOPNOTSUPP      "This kind of handle can't do that"
+    SK_ENOPROTOOPT     ENOPROTOOPT     "There is no such option here"
+    SK_EACCES          EACCES          "Permission denied"
+    SK_EMFILE          EMFILE          "No descriptor or handle is left in this process"
+    SK_ENFILE          ENFILE          "No descriptor is left in the system"
+    SK_ENOBUFS         ENOBUFS         "No buffer space is left"
+    SK_ENOMEM          ENOMEM          "No memory is left"
+    SK_ENOENT          ENOENT          "There is no such file, interface or member"
+    SK_EEXIST          EEXIST          "It exists already"
+    SK_ENOTSOCK        ENOTSOCK        "The descriptor is not a supported socket"
+    SK_ENAMETOOLONG    ENAMETOOLONG    "The name is too long"
+    SK_EHOSTNOTFOUND   ENOENT          "The host was not found"
+    SK_ERESOLVE        EAGAIN          "The name could not be resolved for now"
+    SK_EBUSY           EBUSY           "It is in use"
+    SK_ENOSYS          ENOSYS          "Not available on this platform"
+    SK_EINTERNAL       EIO             "Internal error of the library"
+    SK_EOTHER          EIO             "An error of the operating system; errno tells which"
 }
 
 // The numbers are frozen: the n-th row is code -n.
 const _: () = {
     let mut row = 0;
-    while row < TABLE.len() {
-        assert!(TABLE[row].code as i64 == -1 - row as i64);
+    while row < CODES.len() {
+        assert!(CODES[row] as i64 == -1 - row as i64);
         row += 1;
     }
-    assert!(TABLE.len() == 41);
+    assert!(CODES.len() == 41);
 };
 
-fn entry(code: i64) -> Option<&'static Entry> {
+/// The row of a code.
+fn row(code: i64) -> Option<usize> {
     let row = usize::try_from(code.checked_neg()?.checked_sub(1)?).ok()?;
-    TABLE.get(row)
+    (row < CODES.len()).then_some(row)
+}
+
+/// The text in a row of a list.
+fn text(list: &'static str, row: usize) -> Option<&'static CStr> {
+    let mut rest = list.as_bytes();
+    for _ in 0..row {
+        let end = rest.iter().position(|&byte| byte == 0)?;
+        rest = rest.get(end.wrapping_add(1)..)?;
+    }
+    CStr::from_bytes_until_nul(rest).ok()
 }
 
 /// The sentence for a result of any function, failure or not.
 pub(crate) fn sentence(code: i64) -> &'static CStr {
-    match entry(code) {
-        Some(entry) => entry.sentence,
-        None if code >= 0 => c"Success",
-        None => c"Unknown error",
-    }
+    let otherwise = if code >= 0 { c"Success" } else { c"Unknown error" };
+    row(code).and_then(|row| text(SENTENCES, row)).unwrap_or(otherwise)
 }
 
 /// The name of a result of any function, failure or not.
 pub(crate) fn name(code: i64) -> &'static CStr {
-    match entry(code) {
-        Some(entry) => entry.name,
-        None if code >= 0 => c"SK_OK",
-        None => c"SK_E?",
-    }
+    let otherwise = if code >= 0 { c"SK_OK" } else { c"SK_E?" };
+    row(code).and_then(|row| text(NAMES, row)).unwrap_or(otherwise)
 }
 
 /// A failure: the code that the caller gets and the `errno` set beside it.
@@ -224,8 +219,8 @@ impl From<Code> for Error {
     /// A failure that the operating system was not asked about.
     #[inline]
     fn from(code: Code) -> Self {
-        let errno = entry(code as i64).map_or(libc::EIO, |entry| entry.errno);
-        Error { code, errno }
+        let errno = row(code as i64).and_then(|row| ERRNOS.get(row));
+        Error { code, errno: errno.map_or(libc::EIO, |&errno| errno.into()) }
     }
 }
 

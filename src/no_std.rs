@@ -15,8 +15,4 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 // where panics abort. Weak, so that another Rust archive in the program may bring the real
 // one; hidden, so that nobody sees it from outside.
 #[cfg(target_os = "linux")]
-core::arch::global_asm!(
-    ".weak rust_eh_personality",
-    ".hidden rust_eh_personality",
-    "rust_eh_personality:",
-);
+core::arch::global_asm!(".weak rust_eh_personality", ".hidden rust_eh_personality", "rust_eh_personality:",);

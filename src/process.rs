@@ -34,17 +34,12 @@ fn first_use() -> Result<&'static Table> {
 /// in `region`, or in memory of its own.
 pub fn establish(count: u32, region: Option<Region>) -> Result<()> {
     let (soft, hard) = descriptor::limits();
-    let most = u32::try_from(hard)
-        .unwrap_or(MAX_HANDLES)
-        .clamp(1, MAX_HANDLES);
+    let most = u32::try_from(hard).unwrap_or(MAX_HANDLES).clamp(1, MAX_HANDLES);
     let (count, base, moves) = match count {
         0 => (most, 0, false),
         // The highest numbers are those that nobody else gets before he has all others.
         1..=MAX_HANDLES if count < most => {
-            let base = u32::try_from(soft)
-                .unwrap_or(most)
-                .min(most)
-                .saturating_sub(count);
+            let base = u32::try_from(soft).unwrap_or(most).min(most).saturating_sub(count);
             (count, base, true)
         }
         1..=MAX_HANDLES => (count, 0, false),
@@ -56,13 +51,12 @@ pub fn establish(count: u32, region: Option<Region>) -> Result<()> {
     // Before anybody can have a handle. Where two threads come here at once the handlers are
     // there twice, which does no harm.
     fork::on_fork(around_fork, in_child)?;
-    memory::establish(&TABLE, region, count as usize, |slots| {
-        Table::new(slots, base, moves)
-    })
-    .map_err(|why| match why {
-        Unestablished::TooSmall => Code::SK_EINVAL.into(),
-        Unestablished::Exists => Code::SK_EBUSY.into(),
-        Unestablished::NoMemory(errno) => errno.into(),
+    memory::establish(&TABLE, region, count as usize, |slots| Table::new(slots, base, moves)).map_err(|why| {
+        match why {
+            Unestablished::TooSmall => Code::SK_EINVAL.into(),
+            Unestablished::Exists => Code::SK_EBUSY.into(),
+            Unestablished::NoMemory(errno) => errno.into(),
+        }
     })
 }
 

@@ -12,27 +12,19 @@ use support::running::Running;
 use support::{Language, Linking, VARIANTS, compile, examples, has, run, run_to_end};
 
 fn program(name: &str, (language, linking): (Language, Linking)) -> Command {
-    let source = support::root()
-        .join("c-examples")
-        .join(name)
-        .with_extension("c");
+    let source = support::root().join("c-examples").join(name).with_extension("c");
     Command::new(compile(&source, language, linking))
 }
 
 fn every_program() -> impl Iterator<Item = PathBuf> {
     examples().into_iter().flat_map(|source| {
-        VARIANTS
-            .into_iter()
-            .map(move |(language, linking)| compile(&source, language, linking))
+        VARIANTS.into_iter().map(move |(language, linking)| compile(&source, language, linking))
     })
 }
 
 /// The port in a line that a server prints.
 fn port(text: &str) -> String {
-    text.rsplit([':', ' '])
-        .next()
-        .expect("a last word")
-        .to_string()
+    text.rsplit([':', ' ']).next().expect("a last word").to_string()
 }
 
 /// What every other test here relies on.
@@ -40,15 +32,9 @@ fn port(text: &str) -> String {
 fn a_program_that_hangs_is_ended_at_its_limit() {
     let begin = Instant::now();
     let mut hanging = Command::new("sh");
-    let result = run::run(
-        hanging.args(["-c", "echo begun; exec sleep 600"]),
-        Duration::from_millis(300),
-    );
+    let result = run::run(hanging.args(["-c", "echo begun; exec sleep 600"]), Duration::from_millis(300));
     let message = result.expect_err("no end in time");
-    assert!(
-        message.contains("not done within 300ms") && message.contains("begun\n"),
-        "{message}"
-    );
+    assert!(message.contains("not done within 300ms") && message.contains("begun\n"), "{message}");
     assert!(begin.elapsed() < Duration::from_secs(60));
 }
 
@@ -56,17 +42,8 @@ fn a_program_that_hangs_is_ended_at_its_limit() {
 fn self_tests_pass() {
     for program in every_program() {
         let finished = run_to_end(Command::new(&program).arg("--self-test"));
-        assert!(
-            finished.status.success(),
-            "{}: {finished:?}",
-            program.display()
-        );
-        assert_eq!(
-            finished.stdout.lines().last(),
-            Some("self-test: passed"),
-            "{}",
-            program.display()
-        );
+        assert!(finished.status.success(), "{}: {finished:?}", program.display());
+        assert_eq!(finished.stdout.lines().last(), Some("self-test: passed"), "{}", program.display());
     }
 }
 
@@ -74,16 +51,8 @@ fn self_tests_pass() {
 fn help_is_given() {
     for program in every_program() {
         let finished = run_to_end(Command::new(&program).arg("--help"));
-        assert!(
-            finished.status.success(),
-            "{}: {finished:?}",
-            program.display()
-        );
-        assert!(
-            finished.stdout.starts_with("usage: "),
-            "{}: {finished:?}",
-            program.display()
-        );
+        assert!(finished.status.success(), "{}: {finished:?}", program.display());
+        assert!(finished.stdout.starts_with("usage: "), "{}: {finished:?}", program.display());
         assert_eq!(finished.stderr, "", "{}", program.display());
     }
 }
@@ -92,16 +61,8 @@ fn help_is_given() {
 fn wrong_arguments_get_the_usage_and_a_failure() {
     for program in every_program() {
         let finished = run_to_end(Command::new(&program).args(["--port", "65536"]));
-        assert!(
-            !finished.status.success(),
-            "{}: {finished:?}",
-            program.display()
-        );
-        assert!(
-            finished.stderr.starts_with("usage: "),
-            "{}: {finished:?}",
-            program.display()
-        );
+        assert!(!finished.status.success(), "{}: {finished:?}", program.display());
+        assert!(finished.stderr.starts_with("usage: "), "{}: {finished:?}", program.display());
         assert_eq!(finished.stdout, "", "{}", program.display());
     }
 }
@@ -113,17 +74,10 @@ fn server_and_client_converse() {
         let mut server =
             Running::start(program("echo_server", server).args(["--backlog", "3", "--once", "2"]));
         let port = port(&server.expect("bind:"));
-        assert_eq!(
-            server.expect("listen:"),
-            "up to 3 clients may wait in its queue"
-        );
+        assert_eq!(server.expect("listen:"), "up to 3 clients may wait in its queue");
 
-        let finished = run_to_end(program("echo_client", client).args([
-            "127.0.0.1",
-            &port,
-            "good morning",
-            "안녕",
-        ]));
+        let finished =
+            run_to_end(program("echo_client", client).args(["127.0.0.1", &port, "good morning", "안녕"]));
         assert!(finished.status.success(), "{finished:?}");
         assert_eq!(
             finished.stdout,
@@ -143,11 +97,7 @@ fn server_and_client_converse() {
 
         let (status, said, errors) = server.finish();
         assert!(status.success() && errors.is_empty(), "{status}: {errors}");
-        for line in [
-            "accept: client 2, 127.0.0.1:",
-            "recv:   21 bytes came",
-            "end:    clients served: 2",
-        ] {
+        for line in ["accept: client 2, 127.0.0.1:", "recv:   21 bytes came", "end:    clients served: 2"] {
             assert!(said.contains(line), "no {line:?} in:\n{said}");
         }
     }
@@ -160,15 +110,11 @@ fn server_listens_where_it_is_told() {
             println!("skipped: this machine has no {host}");
             continue;
         }
-        let mut server = Running::start(
-            program("echo_server", VARIANTS[0]).args(["--host", host, "--once", "1"]),
-        );
+        let mut server =
+            Running::start(program("echo_server", VARIANTS[0]).args(["--host", host, "--once", "1"]));
         let port = port(&server.expect("bind:"));
         let finished = run_to_end(program("echo_client", VARIANTS[0]).args([host, &port, "hello"]));
-        assert!(
-            finished.status.success() && finished.stdout.contains("recv:    hello\n"),
-            "{finished:?}"
-        );
+        assert!(finished.status.success() && finished.stdout.contains("recv:    hello\n"), "{finished:?}");
         assert!(server.finish().0.success());
     }
 }
@@ -177,12 +123,10 @@ fn server_listens_where_it_is_told() {
 fn client_says_that_nobody_listens() {
     // A port that is taken, but not by a listener, so that no other test can get it.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let taken =
-        TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+    let taken = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
     let port = taken.local_addr().expect("an address").port().to_string();
 
-    let finished =
-        run_to_end(program("echo_client", VARIANTS[0]).args(["127.0.0.1", &port, "hello"]));
+    let finished = run_to_end(program("echo_client", VARIANTS[0]).args(["127.0.0.1", &port, "hello"]));
     assert_eq!(finished.status.code(), Some(1), "{finished:?}");
     assert_eq!(
         finished.stderr,
@@ -194,8 +138,7 @@ fn client_says_that_nobody_listens() {
 fn client_says_that_no_answer_came() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let port = silent.local_addr().expect("an address").port().to_string();
-    let finished =
-        run_to_end(program("echo_client", VARIANTS[0]).args(["127.0.0.1", &port, "hello"]));
+    let finished = run_to_end(program("echo_client", VARIANTS[0]).args(["127.0.0.1", &port, "hello"]));
     assert_eq!(finished.status.code(), Some(1), "{finished:?}");
     assert_eq!(finished.stderr, "no answer in time: 0 of 5 bytes came\n");
 }
@@ -204,14 +147,11 @@ fn client_says_that_no_answer_came() {
 fn datagrams_are_counted() {
     let mut server = Running::start(program("udp_echo", VARIANTS[0]).arg("server"));
     let port = port(&server.expect("server:"));
-    let finished =
-        run_to_end(program("udp_echo", VARIANTS[3]).args(["client", "127.0.0.1", &port, "1000"]));
+    let finished = run_to_end(program("udp_echo", VARIANTS[3]).args(["client", "127.0.0.1", &port, "1000"]));
     assert!(finished.status.success(), "{finished:?}");
     // Loopback loses nothing where one datagram is on its way at a time.
     assert!(
-        finished
-            .stdout
-            .ends_with("1000 sent, 1000 answered in time, 0 late, 0 lost, 0 came again\n"),
+        finished.stdout.ends_with("1000 sent, 1000 answered in time, 0 late, 0 lost, 0 came again\n"),
         "{finished:?}"
     );
     server.interrupt();
@@ -236,13 +176,12 @@ fn interrupts_end_the_programs_cleanly() {
 
         let mut serving = Running::start(&mut program("echo_server", variant));
         let server_port = port(&serving.expect("bind:"));
-        let mut client =
-            Running::start(program("echo_client", variant).args(["127.0.0.1", &server_port]));
+        let mut client = Running::start(program("echo_client", variant).args(["127.0.0.1", &server_port]));
         client.say("hello");
         assert_eq!(client.expect("recv:"), "hello");
         interrupted(client);
-        let _held = TcpStream::connect(("127.0.0.1", server_port.parse().expect("a port")))
-            .expect("a connection");
+        let _held =
+            TcpStream::connect(("127.0.0.1", server_port.parse().expect("a port"))).expect("a connection");
         serving.expect("accept: client 2");
         assert!(interrupted(serving).ends_with("end:    clients served: 2\n"));
 
@@ -252,11 +191,8 @@ fn interrupts_end_the_programs_cleanly() {
 
         let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let silent_port = silent.local_addr().expect("an address").port().to_string();
-        let mut asking = Running::start(program("udp_echo", variant).args([
-            "client",
-            "127.0.0.1",
-            &silent_port,
-        ]));
+        let mut asking =
+            Running::start(program("udp_echo", variant).args(["client", "127.0.0.1", &silent_port]));
         asking.expect("client:");
         assert!(interrupted(asking).contains(" sent, "));
     }
@@ -278,29 +214,12 @@ fn valgrind_finds_no_error_no_leak_and_no_open_descriptor() {
     for source in examples() {
         for linking in [Linking::Static, Linking::Shared] {
             let program = compile(&source, Language::C, linking);
-            let finished = run_to_end(
-                Command::new("valgrind")
-                    .args(FLAGS)
-                    .arg(&program)
-                    .arg("--self-test"),
-            );
+            let finished = run_to_end(Command::new("valgrind").args(FLAGS).arg(&program).arg("--self-test"));
             let report = &finished.stderr;
-            assert_eq!(
-                finished.status.code(),
-                Some(0),
-                "{}:\n{report}",
-                program.display()
-            );
-            assert!(
-                report.contains("ERROR SUMMARY: 0 errors"),
-                "{}:\n{report}",
-                program.display()
-            );
+            assert_eq!(finished.status.code(), Some(0), "{}:\n{report}", program.display());
+            assert!(report.contains("ERROR SUMMARY: 0 errors"), "{}:\n{report}", program.display());
             let open = report.lines().filter(|line| line.contains("Open ")).count();
-            let inherited = report
-                .lines()
-                .filter(|line| line.contains("<inherited from parent>"))
-                .count();
+            let inherited = report.lines().filter(|line| line.contains("<inherited from parent>")).count();
             assert_eq!(open, inherited, "{}:\n{report}", program.display());
         }
     }

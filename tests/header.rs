@@ -17,10 +17,7 @@ fn read_header() -> String {
 }
 
 fn listed() -> Vec<String> {
-    include_str!("functions.txt")
-        .lines()
-        .map(String::from)
-        .collect()
+    include_str!("functions.txt").lines().map(String::from).collect()
 }
 
 #[test]
@@ -30,11 +27,8 @@ fn header_is_current() {
     if fresh == committed {
         return;
     }
-    let same = fresh
-        .lines()
-        .zip(committed.lines())
-        .take_while(|(fresh, committed)| fresh == committed)
-        .count();
+    let same =
+        fresh.lines().zip(committed.lines()).take_while(|(fresh, committed)| fresh == committed).count();
     panic!(
         "include/sk.h is not what src/ says, from line {} on:\n- {}\n+ {}\n\
          `cargo build` in a checkout, without CI in the environment, writes it anew.",
@@ -46,10 +40,9 @@ fn header_is_current() {
 
 #[test]
 fn header_has_the_version_of_the_library() {
-    assert!(read_header().contains(&format!(
-        "#define SK_VERSION_STRING \"{}\"\n",
-        env!("CARGO_PKG_VERSION")
-    )));
+    assert!(
+        read_header().contains(&format!("#define SK_VERSION_STRING \"{}\"\n", env!("CARGO_PKG_VERSION")))
+    );
 }
 
 /// Names that the header declares as functions. An `sk_` name before a parenthesis, outside
@@ -62,9 +55,7 @@ fn declared(header: &str) -> Vec<String> {
     let mut names: Vec<String> = code
         .match_indices('(')
         .map(|(at, _)| {
-            let name = code[..at]
-                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .next();
+            let name = code[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
             name.unwrap_or_default().to_string()
         })
         .filter(|name| name.starts_with("sk_"))
@@ -81,17 +72,12 @@ fn header_declares_the_listed_functions() {
 /// The global names that a library defines.
 fn defined(library: &Path, flags: &[&str]) -> Vec<String> {
     let mut nm = Command::new("nm");
-    let output = run::succeed(nm.args(flags).arg("--defined-only").arg(library), LIMIT)
-        .expect("nm, of the binutils");
+    let output =
+        run::succeed(nm.args(flags).arg("--defined-only").arg(library), LIMIT).expect("nm, of the binutils");
     // "address kind name"; an archive's members have headings with fewer words.
-    let words = output
-        .stdout
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut names: Vec<String> = words
-        .filter(|words| words.len() == 3)
-        .map(|words| words[2].to_string())
-        .collect();
+    let words = output.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut names: Vec<String> =
+        words.filter(|words| words.len() == 3).map(|words| words[2].to_string()).collect();
     names.sort();
     names
 }
@@ -116,15 +102,9 @@ fn shared_library_says_what_it_is() {
         return;
     }
     let shared = shipped().shared.as_ref().expect("a shared library");
-    let dynamic = run::succeed(Command::new("readelf").arg("-dlW").arg(shared), LIMIT)
-        .expect("readelf")
-        .stdout;
-    for mark in [
-        "Library soname: [libsk.so.0]",
-        "NODELETE",
-        "BIND_NOW",
-        "GNU_RELRO",
-    ] {
+    let dynamic =
+        run::succeed(Command::new("readelf").arg("-dlW").arg(shared), LIMIT).expect("readelf").stdout;
+    for mark in ["Library soname: [libsk.so.0]", "NODELETE", "BIND_NOW", "GNU_RELRO"] {
         assert!(dynamic.contains(mark), "no {mark} in:\n{dynamic}");
     }
 }
@@ -143,11 +123,8 @@ fn header_compiles_alone_and_included_twice_in_every_standard() {
     let once = folder.join("header_once.c");
     let twice = folder.join("header_twice.c");
     fs::write(&once, "#include <sk.h>\n").expect("a source");
-    fs::write(
-        &twice,
-        "#include <sk.h>\n#include <sk.h>\nint main(void) { return SK_OK; }\n",
-    )
-    .expect("a source");
+    fs::write(&twice, "#include <sk.h>\n#include <sk.h>\nint main(void) { return SK_OK; }\n")
+        .expect("a source");
 
     let mut used = 0;
     for (c, cxx, only_check) in COMPILERS {
@@ -166,14 +143,7 @@ fn header_compiles_alone_and_included_twice_in_every_standard() {
                     if standard.starts_with("-std=c++") {
                         command.args(["-x", "c++"]);
                     }
-                    command.args([
-                        standard,
-                        "-Wall",
-                        "-Wextra",
-                        "-Wconversion",
-                        "-pedantic",
-                        "-Werror",
-                    ]);
+                    command.args([standard, "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]);
                     command
                         .current_dir(folder)
                         .arg(only_check)

@@ -43,11 +43,7 @@ pub unsafe extern "C" fn sk_addr_parse(text: *const c_char, out: *mut Address) -
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See RFC 5952.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sk_addr_format(
-    addr: *const Address,
-    out: *mut c_char,
-    len: usize,
-) -> c_int {
+pub unsafe extern "C" fn sk_addr_format(addr: *const Address, out: *mut c_char, len: usize) -> c_int {
     ret::number(|| {
         // SAFETY: NULL, or an address.
         let addr = unsafe { args::required(addr) }?;
@@ -99,9 +95,7 @@ pub unsafe extern "C" fn sk_addr_from_sockaddr(
         let bytes = unsafe { args::data(sockaddr, len as usize) }?;
         // SAFETY: NULL, or room for an address.
         let out = unsafe { args::out(out) }?;
-        let raw = Raw::from_bytes(bytes)
-            .filter(Raw::is_whole)
-            .ok_or(Code::SK_EINVAL)?;
+        let raw = Raw::from_bytes(bytes).filter(Raw::is_whole).ok_or(Code::SK_EINVAL)?;
         out.write(raw.address().ok_or(Code::SK_EAFNOSUPPORT)?);
         Ok(())
     })
@@ -117,11 +111,7 @@ pub unsafe extern "C" fn sk_addr_from_sockaddr(
 ///
 /// Threads: any. Signals: safe in a handler. Since 0.1. See sockaddr(3type).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sk_addr_to_sockaddr(
-    addr: *const Address,
-    out: *mut c_void,
-    len: *mut u32,
-) -> c_int {
+pub unsafe extern "C" fn sk_addr_to_sockaddr(addr: *const Address, out: *mut c_void, len: *mut u32) -> c_int {
     ret::status(|| {
         // SAFETY: NULL, or an address.
         let addr = unsafe { args::required(addr) }?;

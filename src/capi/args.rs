@@ -95,11 +95,7 @@ pub unsafe fn text<'a>(text: *const c_char) -> Result<&'a CStr> {
 /// `text` is NULL or a string with a closing NUL that lives as long as the result.
 pub unsafe fn optional_text<'a>(text: *const c_char) -> &'a CStr {
     // SAFETY: NULL is not asked for; else as the caller promises.
-    if text.is_null() {
-        c""
-    } else {
-        unsafe { CStr::from_ptr(text) }
-    }
+    if text.is_null() { c"" } else { unsafe { CStr::from_ptr(text) } }
 }
 
 /// Room for a text as snprintf has it.

@@ -63,11 +63,7 @@ pub unsafe extern "C" fn sk_get_option(s: sk_handle, option: c_int, value: *mut 
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See socket(7), tcp(7).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sk_set_option_text(
-    s: sk_handle,
-    option: c_int,
-    value: *const c_char,
-) -> c_int {
+pub unsafe extern "C" fn sk_set_option_text(s: sk_handle, option: c_int, value: *const c_char) -> c_int {
     ret::status(|| {
         let socket = Socket::new(s)?;
         let option = self::option(option)?;

@@ -222,12 +222,7 @@ pub unsafe extern "C" fn sk_connect_addr(s: sk_handle, addr: *const Address) -> 
 ///
 /// Threads: any. Signals: safe in a handler. Since 0.1. See send(2).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sk_send(
-    s: sk_handle,
-    data: *const c_void,
-    len: usize,
-    flags: c_int,
-) -> i64 {
+pub unsafe extern "C" fn sk_send(s: sk_handle, data: *const c_void, len: usize, flags: c_int) -> i64 {
     if flags == 0 && args::is_some(data, len) {
         // SAFETY: readable for len bytes during the call.
         let data = unsafe { core::slice::from_raw_parts(data.cast(), len) };

@@ -48,13 +48,7 @@ pub unsafe extern "C" fn sk_send_to(
 /// # Safety
 /// As `sk_send_to`.
 #[cold]
-unsafe fn send_to_with(
-    s: sk_handle,
-    data: *const c_void,
-    len: usize,
-    flags: c_int,
-    to: &Address,
-) -> i64 {
+unsafe fn send_to_with(s: sk_handle, data: *const c_void, len: usize, flags: c_int, to: &Address) -> i64 {
     ret::count(|| {
         let socket = Socket::new(s)?;
         // SAFETY: NULL, or readable for len bytes during the call.

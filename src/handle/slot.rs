@@ -117,9 +117,7 @@ impl Slot {
     pub fn keep(&self, direction: Direction, errno: i32) {
         let shift = direction.shift();
         let bits = (errno as u32 & 0xffff) << shift;
-        let _ = self.kept.fetch_update(Relaxed, Relaxed, |kept| {
-            Some(kept & !(0xffff << shift) | bits)
-        });
+        let _ = self.kept.fetch_update(Relaxed, Relaxed, |kept| Some(kept & !(0xffff << shift) | bits));
     }
 
     /// Takes the kept error out.

@@ -31,13 +31,7 @@ pub struct Table {
 
 impl Table {
     pub const fn new(slots: &'static [Slot], base: u32, moves: bool) -> Table {
-        Table {
-            slots,
-            base,
-            moves,
-            used: AtomicU32::new(0),
-            live: AtomicI64::new(0),
-        }
+        Table { slots, base, moves, used: AtomicU32::new(0), live: AtomicI64::new(0) }
     }
 
     /// The slot at a place.

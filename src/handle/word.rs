@@ -83,10 +83,7 @@ impl State {
 
     /// A handle with this state can be used.
     pub fn is_live(self) -> bool {
-        matches!(
-            self,
-            State::LIVE | State::CAREFUL | State::SHARED | State::MIXED
-        )
+        matches!(self, State::LIVE | State::CAREFUL | State::SHARED | State::MIXED)
     }
 
     /// The socket may have other copies.
@@ -190,9 +187,7 @@ impl Word {
     /// A free word whose next generation is the one after `generation`: for tests and models.
     #[cfg(test)]
     pub fn starting_at(generation: u64) -> Word {
-        Word {
-            bits: AtomicU64::new(Reading::new(generation, State::FREE, 0).0),
-        }
+        Word { bits: AtomicU64::new(Reading::new(generation, State::FREE, 0).0) }
     }
 
     pub fn read(&self) -> Reading {
@@ -336,11 +331,7 @@ impl Word {
 
     /// Says whether the handle's calls may simply block. On a shared one they never do.
     pub fn set_plain(&self, plain: bool) {
-        let (from, to) = if plain {
-            (State::CAREFUL, State::LIVE)
-        } else {
-            (State::LIVE, State::CAREFUL)
-        };
+        let (from, to) = if plain { (State::CAREFUL, State::LIVE) } else { (State::LIVE, State::CAREFUL) };
         let mut now = self.read();
         while now.state() == from {
             match self.swap(now, now.with(to)) {
@@ -355,11 +346,7 @@ impl Word {
     pub fn share(&self, own: u64) {
         let mut now = self.read();
         while matches!(now.state(), State::LIVE | State::CAREFUL) {
-            let state = if now.pins() > own {
-                State::MIXED
-            } else {
-                State::SHARED
-            };
+            let state = if now.pins() > own { State::MIXED } else { State::SHARED };
             match self.swap(now, now.with(state)) {
                 Ok(()) => return,
                 Err(seen) => now = seen,
@@ -376,8 +363,7 @@ impl Word {
             State::CLOSING => State::FINAL,
             state => state,
         };
-        self.bits
-            .store(Reading::new(now.generation(), state, 0).0, Ordering::SeqCst);
+        self.bits.store(Reading::new(now.generation(), state, 0).0, Ordering::SeqCst);
         state == State::FINAL
     }
 }

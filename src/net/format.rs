@@ -70,11 +70,7 @@ impl Text<'_> {
     }
 
     fn hex_digit(&mut self, value: u8) {
-        self.push(if value < 10 {
-            b'0' + value
-        } else {
-            b'a' + (value - 10)
-        });
+        self.push(if value < 10 { b'0' + value } else { b'a' + (value - 10) });
     }
 
     /// Without leading zeros.

@@ -24,8 +24,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Address> {
         return inet6(host, port.ok_or(Code::SK_EADDRFORMAT)?);
     }
     // Before the first colon of an IPv6 address there is never an IPv4 one.
-    let inet_and_port =
-        split_first(text, b':').and_then(|(host, digits)| Some((ipv4(host)?, digits)));
+    let inet_and_port = split_first(text, b':').and_then(|(host, digits)| Some((ipv4(host)?, digits)));
     match inet_and_port {
         Some((ip, digits)) => Ok(inet(ip, port(digits).ok_or(Code::SK_EADDRFORMAT)?)),
         None => parse_ip(text),
@@ -74,11 +73,7 @@ fn unix_text(text: &[u8]) -> Result<Address> {
         unix.push(byte);
         rest = after;
     }
-    if rest.is_empty() {
-        unix.finish()
-    } else {
-        Err(Code::SK_EADDRFORMAT.into())
-    }
+    if rest.is_empty() { unix.finish() } else { Err(Code::SK_EADDRFORMAT.into()) }
 }
 
 /// The next byte of a Unix name, its escape undone; `None` at the end and where it is wrong.
@@ -99,10 +94,7 @@ struct UnixName {
 
 impl UnixName {
     fn new() -> Self {
-        UnixName {
-            path: [0; SK_UNIX_PATH_MAX],
-            len: 0,
-        }
+        UnixName { path: [0; SK_UNIX_PATH_MAX], len: 0 }
     }
 
     fn push(&mut self, byte: u8) {
@@ -117,23 +109,13 @@ impl UnixName {
             return Err(Code::SK_ENAMETOOLONG.into());
         }
         let path_len = self.len as u32;
-        Ok(Address {
-            family: Family::SK_UNIX as u16,
-            path_len,
-            path: self.path,
-            ..Address::NONE
-        })
+        Ok(Address { family: Family::SK_UNIX as u16, path_len, path: self.path, ..Address::NONE })
     }
 }
 
 fn inet(ip: u32, port: u16) -> Address {
     let ip = (u128::from(ip) << 96).to_be_bytes();
-    Address {
-        family: Family::SK_INET as u16,
-        port,
-        ip,
-        ..Address::NONE
-    }
+    Address { family: Family::SK_INET as u16, port, ip, ..Address::NONE }
 }
 
 /// An IPv6 address that may have a zone (RFC 4007, section 11).
@@ -141,13 +123,7 @@ fn inet6(text: &[u8], port: u16) -> Result<Address> {
     let (host, zone) = next_piece(text, b'%');
     let ip = ipv6(host).ok_or(Code::SK_EADDRFORMAT)?.to_be_bytes();
     let scope_id = zone.map_or(Ok(0), scope)?;
-    Ok(Address {
-        family: Family::SK_INET6 as u16,
-        port,
-        scope_id,
-        ip,
-        ..Address::NONE
-    })
+    Ok(Address { family: Family::SK_INET6 as u16, port, scope_id, ip, ..Address::NONE })
 }
 
 fn scope(zone: &[u8]) -> Result<u32> {
@@ -167,9 +143,7 @@ fn scope(zone: &[u8]) -> Result<u32> {
 pub(crate) fn is_interface_name(zone: &[u8]) -> bool {
     !zone.is_empty()
         && !is_number(zone)
-        && !zone
-            .iter()
-            .any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b':' | b'/'))
+        && !zone.iter().any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b':' | b'/'))
 }
 
 /// RFC 4291, section 2.2.
@@ -219,8 +193,7 @@ fn group(text: &[u8]) -> Option<u16> {
     if text.is_empty() || text.len() > 4 {
         return None;
     }
-    text.iter()
-        .try_fold(0, |value, &digit| Some(value << 4 | u16::from(hex(digit)?)))
+    text.iter().try_fold(0, |value, &digit| Some(value << 4 | u16::from(hex(digit)?)))
 }
 
 fn ipv4(text: &[u8]) -> Option<u32> {
@@ -251,9 +224,7 @@ fn number(digits: &[u8]) -> Option<u32> {
         return None;
     }
     digits.iter().try_fold(0u32, |value, digit| {
-        value
-            .checked_mul(10)?
-            .checked_add(u32::from(digit.wrapping_sub(b'0')))
+        value.checked_mul(10)?.checked_add(u32::from(digit.wrapping_sub(b'0')))
     })
 }
 

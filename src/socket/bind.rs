@@ -32,20 +32,13 @@ impl Socket {
             }
             return parse::parse_unix(host);
         }
-        Ok(Address {
-            port,
-            ..parse::parse_ip(host)?
-        })
+        Ok(Address { port, ..parse::parse_ip(host)? })
     }
 
     /// Binds to a numeric host; an empty one is any address, or a free abstract Unix name.
     pub fn bind_host(&self, host: &[u8], port: u16) -> Result<()> {
         let address = if host.is_empty() && !self.kind().is_unix() {
-            Address {
-                family: self.kind().family() as u16,
-                port,
-                ..Address::NONE
-            }
+            Address { family: self.kind().family() as u16, port, ..Address::NONE }
         } else {
             self.host(host, port)?
         };

@@ -154,26 +154,14 @@ fn drain(socket: &Pinned, limit: i64) -> core::result::Result<(), Stop> {
     let _ = calls::shutdown(socket.fd(), How::Write);
     let mut timer = Timer::new(limit);
     // TCP can drop what it has without a copy; others need a place to put it.
-    let flags = if socket.kind().is_tcp() {
-        message::TRUNC
-    } else {
-        0
-    };
+    let flags = if socket.kind().is_tcp() { message::TRUNC } else { 0 };
     let mut dropped = [core::mem::MaybeUninit::uninit(); 256];
     loop {
         let received = socket.retry(poll::IN, &mut timer, &mut |must_not_block| {
-            calls::recv(
-                socket.fd(),
-                &mut dropped,
-                flags | if must_not_block { message::DONTWAIT } else { 0 },
-            )
+            calls::recv(socket.fd(), &mut dropped, flags | if must_not_block { message::DONTWAIT } else { 0 })
         })?;
         if received == 0 {
-            return if socket.is_closed() {
-                Err(Stop::Closed)
-            } else {
-                Ok(())
-            };
+            return if socket.is_closed() { Err(Stop::Closed) } else { Ok(()) };
         }
     }
 }

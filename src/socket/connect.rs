@@ -27,10 +27,7 @@ impl Socket {
         let limit = self.slot.connect_limit.get();
         match self.host(host.to_bytes(), port) {
             Ok(address) => return self.connect_within(&address, &mut Timer::new(limit)),
-            Err(Error {
-                code: Code::SK_EADDRFORMAT,
-                ..
-            }) if !host.is_empty() => {}
+            Err(Error { code: Code::SK_EADDRFORMAT, .. }) if !host.is_empty() => {}
             Err(error) => return Err(error),
         }
         if limit == 0 {
@@ -39,20 +36,13 @@ impl Socket {
         let mut timer = Timer::new(limit);
         // The clock runs while the name is looked up.
         timer.left();
-        let family = if self.kind().is_inet6() {
-            Family::SK_UNSPEC
-        } else {
-            self.kind().family()
-        };
+        let family = if self.kind().is_inet6() { Family::SK_UNSPEC } else { self.kind().family() };
         let mut result = Err(Code::SK_EHOSTNOTFOUND.into());
         for address in names::resolve(host, family).map_err(Error::from)? {
             result = self.connect_within(&Address { port, ..address }, &mut timer);
             match result {
                 Ok(())
-                | Err(Error {
-                    code: Code::SK_ECLOSED | Code::SK_ETIMEDOUT | Code::SK_EISCONN,
-                    ..
-                }) => break,
+                | Err(Error { code: Code::SK_ECLOSED | Code::SK_ETIMEDOUT | Code::SK_EISCONN, .. }) => break,
                 Err(_) => {}
             }
         }
@@ -168,9 +158,7 @@ impl Socket {
 
     /// Whether the socket has a peer now.
     pub fn is_connected(&self) -> bool {
-        calls::peer_address(self.fd())
-            .and_then(|raw| shown(raw).map_err(|_| Errno(libc::ENOTCONN)))
-            .is_ok()
+        calls::peer_address(self.fd()).and_then(|raw| shown(raw).map_err(|_| Errno(libc::ENOTCONN))).is_ok()
     }
 }
 

@@ -40,12 +40,7 @@ pub fn socket(family: Family, carries: Type, protocol: Protocol) -> Result<Handl
     let kind = Kind::new(family, carries, protocol);
     // What can be connected is non-blocking until it is, see `connect`.
     let nonblocking = !kind.is_datagram();
-    let fd = calls::socket(
-        address::domain(family),
-        number(carries),
-        protocol as i32,
-        nonblocking,
-    )?;
+    let fd = calls::socket(address::domain(family), number(carries), protocol as i32, nonblocking)?;
     let defaults = || -> core::result::Result<(), Errno> {
         if kind.is_tcp() {
             option::set(fd, option::NODELAY, 1)?;
@@ -57,12 +52,7 @@ pub fn socket(family: Family, carries: Type, protocol: Protocol) -> Result<Handl
         Ok(())
     };
     match defaults() {
-        Ok(()) => adopt(
-            fd,
-            kind,
-            if nonblocking { mark::NONBLOCKING } else { 0 },
-            false,
-        ),
+        Ok(()) => adopt(fd, kind, if nonblocking { mark::NONBLOCKING } else { 0 }, false),
         Err(errno) => {
             descriptor::close(fd);
             Err(errno.into())
@@ -120,11 +110,7 @@ pub fn house(fd: Fd) -> Result<Fd> {
 
 /// Makes a descriptor with a number that has a slot a handle.
 pub fn publish(mut fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
-    let marks = if kind.is_udp() && !kind.is_inet6() {
-        marks
-    } else {
-        marks | mark::NOT_IPV4_DATAGRAM
-    };
+    let marks = if kind.is_udp() && !kind.is_inet6() { marks } else { marks | mark::NOT_IPV4_DATAGRAM };
     let state = match (shared, kind.is_careful()) {
         (true, _) => State::SHARED,
         (false, true) => State::CAREFUL,

@@ -64,10 +64,7 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
         (nonblocking, mark::NONBLOCKING),
         (true, mark::REUSE_CHOSEN),
     ];
-    Ok(marks
-        .into_iter()
-        .filter(|(so, _)| *so)
-        .fold(0, |bits, (_, mark)| bits | mark))
+    Ok(marks.into_iter().filter(|(so, _)| *so).fold(0, |bits, (_, mark)| bits | mark))
 }
 
 impl Pinned {
@@ -102,16 +99,8 @@ pub fn dup(raw: i64) -> Result<Handle> {
     // Before there is a copy that a shutdown could harm.
     socket.slot.word.share(1);
     let fd = descriptor::copy(socket.fd(), socket.table.base)?;
-    let handle = adopt(
-        fd,
-        socket.kind(),
-        socket.slot.traits.load(Relaxed) & mark::OF_THE_SOCKET,
-        true,
-    )?;
+    let handle = adopt(fd, socket.kind(), socket.slot.traits.load(Relaxed) & mark::OF_THE_SOCKET, true)?;
     let interface = socket.slot.multicast_interface.load(Relaxed);
-    find(handle)?
-        .1
-        .multicast_interface
-        .store(interface, Relaxed);
+    find(handle)?.1.multicast_interface.store(interface, Relaxed);
     Ok(handle)
 }

@@ -54,31 +54,18 @@ pub(crate) struct Receive {
 
 impl Receive {
     pub fn new(flags: c_int, kind: Kind) -> Result<Receive> {
-        let allowed = SK_PEEK
-            | SK_WAITALL
-            | SK_DONTWAIT
-            | SK_OOB
-            | if kind.is_stream() { 0 } else { SK_TRUNC };
+        let allowed =
+            SK_PEEK | SK_WAITALL | SK_DONTWAIT | SK_OOB | if kind.is_stream() { 0 } else { SK_TRUNC };
         if flags & !allowed != 0 {
             return Err(Code::SK_EINVAL.into());
         }
         let peek = flags & SK_PEEK != 0;
-        let system = translate(
-            flags,
-            &[
-                (SK_PEEK, message::PEEK),
-                (SK_TRUNC, message::TRUNC),
-                (SK_OOB, message::OOB),
-            ],
-        );
+        let system =
+            translate(flags, &[(SK_PEEK, message::PEEK), (SK_TRUNC, message::TRUNC), (SK_OOB, message::OOB)]);
         let wait_all = flags & SK_WAITALL != 0 && kind.is_stream();
         Ok(Receive {
             // Only the kernel can wait for bytes that it is to leave where they are.
-            system: if wait_all && peek {
-                system | message::WAITALL
-            } else {
-                system
-            },
+            system: if wait_all && peek { system | message::WAITALL } else { system },
             wait_all: wait_all && !peek,
             dont_wait: flags & SK_DONTWAIT != 0,
         })
@@ -99,38 +86,24 @@ impl Send {
             return Err(Code::SK_EINVAL.into());
         }
         let system = translate(flags, &[(SK_MORE, message::MORE), (SK_OOB, message::OOB)]);
-        Ok(Send {
-            system,
-            dont_wait: flags & SK_DONTWAIT != 0,
-        })
+        Ok(Send { system, dont_wait: flags & SK_DONTWAIT != 0 })
     }
 }
 
 fn translate(flags: c_int, table: &[(c_int, c_int)]) -> c_int {
-    table
-        .iter()
-        .filter(|(ours, _)| flags & ours != 0)
-        .fold(0, |bits, (_, system)| bits | system)
+    table.iter().filter(|(ours, _)| flags & ours != 0).fold(0, |bits, (_, system)| bits | system)
 }
 
 /// The events, if all are known and none is only for pollers.
 pub(crate) fn wait_events(events: u32) -> Result<u32> {
     let known = SK_READABLE | SK_WRITABLE | SK_PRIORITY | SK_HANGUP | SK_ERROR;
-    if events & !known == 0 {
-        Ok(events)
-    } else {
-        Err(Code::SK_EINVAL.into())
-    }
+    if events & !known == 0 { Ok(events) } else { Err(Code::SK_EINVAL.into()) }
 }
 
 /// What poll(2) is asked for to see these events.
 pub(crate) fn to_poll(events: u32) -> i16 {
-    [
-        (SK_READABLE, poll::IN | poll::READ_ENDED),
-        (SK_WRITABLE, poll::OUT),
-        (SK_PRIORITY, poll::PRIORITY),
-    ]
-    .into_iter()
-    .filter(|(event, _)| events & event != 0)
-    .fold(0, |bits, (_, bit)| bits | bit)
+    [(SK_READABLE, poll::IN | poll::READ_ENDED), (SK_WRITABLE, poll::OUT), (SK_PRIORITY, poll::PRIORITY)]
+        .into_iter()
+        .filter(|(event, _)| events & event != 0)
+        .fold(0, |bits, (_, bit)| bits | bit)
 }

@@ -55,24 +55,16 @@ impl How {
 
 impl Type {
     pub(crate) fn from_c(number: i32) -> Option<Type> {
-        [Type::SK_STREAM, Type::SK_DGRAM, Type::SK_SEQPACKET]
-            .into_iter()
-            .find(|&one| one as i32 == number)
+        [Type::SK_STREAM, Type::SK_DGRAM, Type::SK_SEQPACKET].into_iter().find(|&one| one as i32 == number)
     }
 }
 
 impl Protocol {
     pub(crate) fn from_c(number: i32) -> Option<Protocol> {
         use Protocol::*;
-        [
-            SK_PROTO_DEFAULT,
-            SK_PROTO_TCP,
-            SK_PROTO_UDP,
-            SK_PROTO_UDPLITE,
-            SK_PROTO_MPTCP,
-        ]
-        .into_iter()
-        .find(|&one| one as i32 == number)
+        [SK_PROTO_DEFAULT, SK_PROTO_TCP, SK_PROTO_UDP, SK_PROTO_UDPLITE, SK_PROTO_MPTCP]
+            .into_iter()
+            .find(|&one| one as i32 == number)
     }
 }
 

@@ -179,8 +179,7 @@ fn plain_udp(kind: Kind) -> bool {
 
 impl Opt {
     pub(crate) fn from_c(number: i32) -> Option<Opt> {
-        ALL.get(usize::try_from(number).ok()?.checked_sub(1)?)
-            .copied()
+        ALL.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
     }
 
     /// How the kernel has it; `None`: it is not one of the kernel's numbers.
@@ -191,9 +190,7 @@ impl Opt {
             SK_OPT_BROADCAST => (Kind::is_udp, SWITCH, option::BROADCAST, None),
             SK_OPT_KEEPALIVE => (Kind::is_tcp, SWITCH, option::KEEPALIVE, None),
             SK_OPT_KEEPALIVE_IDLE => (Kind::is_tcp, 1..=32_767, option::KEEPALIVE_IDLE, None),
-            SK_OPT_KEEPALIVE_INTERVAL => {
-                (Kind::is_tcp, 1..=32_767, option::KEEPALIVE_INTERVAL, None)
-            }
+            SK_OPT_KEEPALIVE_INTERVAL => (Kind::is_tcp, 1..=32_767, option::KEEPALIVE_INTERVAL, None),
             SK_OPT_KEEPALIVE_COUNT => (Kind::is_tcp, 1..=127, option::KEEPALIVE_COUNT, None),
             SK_OPT_NODELAY => (Kind::is_tcp, SWITCH, option::NODELAY, None),
             SK_OPT_RECV_BUFFER => (any, COUNT, option::RECV_BUFFER, None),
@@ -201,18 +198,12 @@ impl Opt {
             SK_OPT_V6ONLY => (Kind::is_inet6, SWITCH, option::V6ONLY, None),
             SK_OPT_TTL => (inet, 1..=255, option::TTL, Some(option::TTL_V6)),
             SK_OPT_TOS => (inet, BYTE, option::TOS, Some(option::TOS_V6)),
-            SK_OPT_MULTICAST_TTL => (
-                Kind::is_udp,
-                BYTE,
-                option::MULTICAST_TTL,
-                Some(option::MULTICAST_TTL_V6),
-            ),
-            SK_OPT_MULTICAST_LOOP => (
-                Kind::is_udp,
-                SWITCH,
-                option::MULTICAST_LOOP,
-                Some(option::MULTICAST_LOOP_V6),
-            ),
+            SK_OPT_MULTICAST_TTL => {
+                (Kind::is_udp, BYTE, option::MULTICAST_TTL, Some(option::MULTICAST_TTL_V6))
+            }
+            SK_OPT_MULTICAST_LOOP => {
+                (Kind::is_udp, SWITCH, option::MULTICAST_LOOP, Some(option::MULTICAST_LOOP_V6))
+            }
             SK_OPT_USER_TIMEOUT => (Kind::is_tcp, COUNT, option::USER_TIMEOUT, None),
             SK_OPT_FASTOPEN => (Kind::is_tcp, COUNT, option::FASTOPEN, None),
             SK_OPT_QUICKACK => (Kind::is_tcp, SWITCH, option::QUICKACK, None),
@@ -222,20 +213,10 @@ impl Opt {
             SK_OPT_BUSY_POLL => (any, COUNT, option::BUSY_POLL, None),
             SK_OPT_UDP_SEGMENT => (plain_udp, 0..=65_535, option::UDP_SEGMENT, None),
             SK_OPT_UDP_GRO => (plain_udp, SWITCH, option::UDP_GRO, None),
-            SK_OPT_PKTINFO => (
-                Kind::is_udp,
-                SWITCH,
-                option::PKTINFO,
-                Some(option::PKTINFO_V6),
-            ),
+            SK_OPT_PKTINFO => (Kind::is_udp, SWITCH, option::PKTINFO, Some(option::PKTINFO_V6)),
             _ => return None,
         };
-        Some(System {
-            has,
-            range,
-            name,
-            v6,
-        })
+        Some(System { has, range, name, v6 })
     }
 }
 
@@ -265,9 +246,7 @@ impl Socket {
                 0 => Ok(option::set_linger(self.fd(), Some(0))?),
                 _ => Err(Code::SK_EINVAL.into()),
             },
-            SK_OPT_MULTICAST_INTERFACE if self.kind().is_udp() => {
-                self.set_multicast_interface(value)
-            }
+            SK_OPT_MULTICAST_INTERFACE if self.kind().is_udp() => self.set_multicast_interface(value),
             _ => Err(no_option()),
         }
     }
@@ -283,11 +262,7 @@ impl Socket {
 
     /// One limit for receive, send and connect.
     pub fn set_limits(&self, ms: i64) -> Result<()> {
-        for limit in [
-            &self.slot.recv_limit,
-            &self.slot.send_limit,
-            &self.slot.connect_limit,
-        ] {
+        for limit in [&self.slot.recv_limit, &self.slot.send_limit, &self.slot.connect_limit] {
             self.set_limit(limit, ms)?;
         }
         Ok(())
@@ -323,17 +298,14 @@ impl Socket {
     }
 
     fn set_multicast_interface(&self, value: i64) -> Result<()> {
-        let index = u32::try_from(value)
-            .ok()
-            .filter(|&index| i32::try_from(index).is_ok())
-            .ok_or(Code::SK_EINVAL)?;
+        let index =
+            u32::try_from(value).ok().filter(|&index| i32::try_from(index).is_ok()).ok_or(Code::SK_EINVAL)?;
         let unknown = |errno| match errno {
             Errno(libc::EADDRNOTAVAIL | libc::ENODEV) => Code::SK_ENOENT.into(),
             errno => Error::from(errno),
         };
         if self.kind().is_inet6() {
-            option::set(self.fd(), option::MULTICAST_INTERFACE_V6, index as i32)
-                .map_err(unknown)?;
+            option::set(self.fd(), option::MULTICAST_INTERFACE_V6, index as i32).map_err(unknown)?;
         }
         option::set_multicast_interface(self.fd(), index).map_err(unknown)?;
         self.slot.multicast_interface.store(index, Relaxed);
@@ -373,9 +345,7 @@ impl Socket {
             SK_OPT_PROTOCOL => Ok(i64::from(kind.protocol())),
             SK_OPT_LISTENING => Ok(i64::from(option::get(self.fd(), option::LISTENING)?)),
             SK_OPT_UNREAD => descriptor::unread(self.fd()).map_err(|_| no_option()),
-            SK_OPT_UNACKED if kind.is_tcp() => {
-                descriptor::unacknowledged(self.fd()).map_err(|_| no_option())
-            }
+            SK_OPT_UNACKED if kind.is_tcp() => descriptor::unacknowledged(self.fd()).map_err(|_| no_option()),
             _ => Err(no_option()),
         }
     }
@@ -413,8 +383,7 @@ impl Socket {
     /// The text and its length.
     pub fn option_text(&self, opt: Opt) -> Result<([u8; 16], usize)> {
         let mut text = [0; 16];
-        let len =
-            option::get_text(self.fd(), self.text_option(opt)?, &mut text).map_err(refused)?;
+        let len = option::get_text(self.fd(), self.text_option(opt)?, &mut text).map_err(refused)?;
         Ok((text, len))
     }
 }

@@ -32,13 +32,7 @@ impl Pinned {
             Pin::Stale(left) => return Err(stale(table, slot, handle, left)),
         };
         let traits = slot.traits.load(Relaxed);
-        Ok(Pinned {
-            table,
-            slot,
-            handle,
-            traits,
-            shared,
-        })
+        Ok(Pinned { table, slot, handle, traits, shared })
     }
 
     #[inline(always)]
@@ -75,24 +69,26 @@ pub struct Plain {
 }
 
 /// Why there is no `Plain`: it may be anything else, from a socket with a limit to a number
-/// that is no handle. A pin was taken on the slot, if there is one.
-#[derive(Clone, Copy)]
+/// that is no handle.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub struct NotPlain(Option<&'static Slot>);
+pub enum NotPlain {
+    /// The number names no slot.
+    NoSlot,
+    /// A pin was taken on the slot, to be taken back.
+    Pinned,
+}
 
 impl Plain {
     #[inline(always)]
     pub fn pin(raw: i64) -> core::result::Result<Plain, NotPlain> {
         let handle = Handle::from_raw(raw);
         let table = TABLE.get();
-        let slot = table.slot(handle).ok_or(NotPlain(None))?;
+        let slot = table.slot(handle).ok_or(NotPlain::NoSlot)?;
         if slot.word.pin_plain(handle.tag()) {
-            Ok(Plain {
-                slot,
-                fd: table.fd_of(handle.index()),
-            })
+            Ok(Plain { slot, fd: table.fd_of(handle.index()) })
         } else {
-            Err(NotPlain(Some(slot)))
+            Err(NotPlain::Pinned)
         }
     }
 
@@ -114,13 +110,7 @@ impl Plain {
     pub fn into_socket(self, raw: i64) -> Socket {
         let traits = self.slot.traits.load(Relaxed);
         let handle = Handle::from_raw(raw);
-        Socket(Pinned {
-            table: TABLE.get(),
-            slot: self.slot,
-            handle,
-            traits,
-            shared: false,
-        })
+        Socket(Pinned { table: TABLE.get(), slot: self.slot, handle, traits, shared: false })
     }
 }
 
@@ -136,10 +126,10 @@ fn last(raw: i64, slot: &'static Slot, count: usize) -> Count {
 impl NotPlain {
     /// Takes the pin back, and pins as any other call does.
     pub fn into_socket(self, raw: i64) -> Result<Socket> {
-        if let Some(slot) = self.0 {
-            if slot.word.unpin() == Left::Last {
-                clear_up(TABLE.get(), slot, Handle::from_raw(raw).index());
-            }
+        let handle = Handle::from_raw(raw);
+        let (table, slot) = find(handle)?;
+        if self == NotPlain::Pinned && slot.word.unpin() == Left::Last {
+            clear_up(table, slot, handle.index());
         }
         Socket::new(raw)
     }
@@ -181,11 +171,7 @@ impl Socket {
 
     /// This one if it is of such a kind, or `SK_EOPNOTSUPP`.
     pub fn only(self, kind: fn(Kind) -> bool) -> Result<Socket> {
-        if kind(self.kind()) {
-            Ok(self)
-        } else {
-            Err(Code::SK_EOPNOTSUPP.into())
-        }
+        if kind(self.kind()) { Ok(self) } else { Err(Code::SK_EOPNOTSUPP.into()) }
     }
 }
 

@@ -98,17 +98,13 @@ pub fn send(raw: i64, data: &[u8]) -> Count {
 pub fn send_to(raw: i64, data: &[u8], to: &Address) -> Count {
     match Plain::pin(raw) {
         Ok(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) && to.family == Family::SK_INET as u16 => {
-            match calls::send_to_plain(plain.fd, data, &Inet::new(to)) {
+            let to = Inet::new(to);
+            match calls::send_to_plain(plain.fd, data, &to) {
                 (Answer(sent @ 1..), _) => plain.done(raw, sent),
-                (answer, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, answer),
+                (answer, data) => rest(raw, |socket| socket.send_to_inet(data, &to), plain, answer),
             }
         }
-        Ok(plain) => rest(
-            raw,
-            |socket| socket.send_to(data, 0, to),
-            plain,
-            Answer::AGAIN,
-        ),
+        Ok(plain) => rest(raw, |socket| socket.send_to(data, 0, to), plain, Answer::AGAIN),
         Err(other) => otherwise(raw, |socket| socket.send_to(data, 0, to), other),
     }
 }
@@ -117,22 +113,14 @@ pub fn send_to(raw: i64, data: &[u8], to: &Address) -> Count {
 #[cold]
 #[inline(never)]
 fn otherwise(raw: i64, call: impl FnOnce(&Socket) -> Result<usize>, other: NotPlain) -> Count {
-    other
-        .into_socket(raw)
-        .and_then(|socket| call(&socket))
-        .into()
+    other.into_socket(raw).and_then(|socket| call(&socket)).into()
 }
 
 /// The end of a plain call that moved nothing. `again` is the call once more, where a signal
 /// came or the descriptor turned out to be non-blocking.
 #[cold]
 #[inline(never)]
-fn rest(
-    raw: i64,
-    again: impl FnOnce(&Socket) -> Result<usize>,
-    plain: Plain,
-    answer: Answer,
-) -> Count {
+fn rest(raw: i64, again: impl FnOnce(&Socket) -> Result<usize>, plain: Plain, answer: Answer) -> Count {
     let socket = plain.into_socket(raw);
     let result = match answer.result() {
         Err(Errno(libc::EINTR | libc::EAGAIN)) => again(&socket),
@@ -155,20 +143,13 @@ impl Socket {
     }
 
     /// Any receive, with the sender's address; a stream has none.
-    pub fn recv_from(
-        &self,
-        data: Buffer,
-        flags: c_int,
-        from: &mut MaybeUninit<Address>,
-    ) -> Result<usize> {
+    pub fn recv_from(&self, data: Buffer, flags: c_int, from: &mut MaybeUninit<Address>) -> Result<usize> {
         let mut address = Raw::only_family(Family::SK_UNSPEC);
         let received = if self.kind().is_stream() {
             self.recv(data, flags)?
         } else {
             let asked = Receive::new(flags, self.kind())?;
-            self.receive(asked, &mut |flags| {
-                calls::recv_from(self.fd(), data, flags, &mut address)
-            })?
+            self.receive(asked, &mut |flags| calls::recv_from(self.fd(), data, flags, &mut address))?
         };
         from.write(address.address().unwrap_or(Address::NONE));
         Ok(received)
@@ -176,9 +157,12 @@ impl Socket {
 
     /// Any send.
     pub fn send(&self, data: &[u8], flags: c_int) -> Result<usize> {
-        self.transmit(Send::new(flags)?, None, &mut |flags| {
-            calls::send(self.fd(), data, flags)
-        })
+        self.transmit(Send::new(flags)?, None, &mut |flags| calls::send(self.fd(), data, flags))
+    }
+
+    /// A send to an IPv4 address, of an IPv4 datagram socket.
+    fn send_to_inet(&self, data: &[u8], to: &Inet) -> Result<usize> {
+        self.transmit(Send::new(0)?, None, &mut |flags| calls::send_to(self.fd(), data, flags, to))
     }
 
     /// Any send to an address.
@@ -186,20 +170,14 @@ impl Socket {
         let asked = Send::new(flags)?;
         let address = self.to_raw(to)?;
         if self.kind().is_stream() {
-            let code = if self.is_connected() {
-                Code::SK_EISCONN
-            } else {
-                Code::SK_ENOTCONN
-            };
+            let code = if self.is_connected() { Code::SK_EISCONN } else { Code::SK_ENOTCONN };
             return Err(code.into());
         }
-        self.transmit(asked, Some(&address), &mut |flags| {
-            calls::send_to(self.fd(), data, flags, &address)
-        })
-        .map_err(|error| match error.code {
-            Code::SK_ENETUNREACH => self.address_error(Errno(error.errno), to),
-            _ => error,
-        })
+        self.transmit(asked, Some(&address), &mut |flags| calls::send_to(self.fd(), data, flags, &address))
+            .map_err(|error| match error.code {
+                Code::SK_ENETUNREACH => self.address_error(Errno(error.errno), to),
+                _ => error,
+            })
     }
 
     /// A receive that may have to wait under a limit.
@@ -208,11 +186,7 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
-        let mut timer = Timer::new(if asked.dont_wait {
-            0
-        } else {
-            self.slot.recv_limit.get()
-        });
+        let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         Ok(self.receive_within(asked.system, &mut timer, call)?)
     }
 
@@ -228,33 +202,17 @@ impl Socket {
         let received = self.retry_with(
             timer,
             &mut |must_not_block| {
-                let result = call(if must_not_block {
-                    flags | message::DONTWAIT
-                } else {
-                    flags
-                });
-                if result == Err(Errno(libc::EAGAIN)) && ended.get() {
-                    Ok(0)
-                } else {
-                    result
-                }
+                let result = call(if must_not_block { flags | message::DONTWAIT } else { flags });
+                if result == Err(Errno(libc::EAGAIN)) && ended.get() { Ok(0) } else { result }
             },
             &mut |timer| {
-                let wanted = if flags & message::OOB != 0 {
-                    poll::PRIORITY
-                } else {
-                    poll::IN
-                };
+                let wanted = if flags & message::OOB != 0 { poll::PRIORITY } else { poll::IN };
                 let found = self.sleep_for(wanted | poll::READ_ENDED, timer)?;
                 ended.set(found & (poll::READ_ENDED | poll::HANGUP) != 0);
                 Ok(())
             },
         )?;
-        if received == 0 && self.is_closed() {
-            Err(Stop::Closed)
-        } else {
-            Ok(received)
-        }
+        if received == 0 && self.is_closed() { Err(Stop::Closed) } else { Ok(received) }
     }
 
     pub fn take_kept(&self, direction: Direction) -> Option<Errno> {
@@ -267,9 +225,7 @@ impl Socket {
     pub fn update_plain(&self) {
         let limited = self.slot.recv_limit.get() >= 0 || self.slot.send_limit.get() >= 0;
         let kept = self.slot.has_kept(Direction::Receive) || self.slot.has_kept(Direction::Send);
-        self.slot
-            .word
-            .set_plain(!limited && !kept && !self.kind().is_careful());
+        self.slot.word.set_plain(!limited && !kept && !self.kind().is_careful());
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.
@@ -277,11 +233,7 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
-        let mut timer = Timer::new(if asked.dont_wait {
-            0
-        } else {
-            self.slot.recv_limit.get()
-        });
+        let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         let mut received = 0;
         match self.fill(data, &mut received, asked.system, &mut timer) {
             Ok(()) => Ok(received),
@@ -305,9 +257,7 @@ impl Socket {
         timer: &mut Timer,
     ) -> core::result::Result<(), Stop> {
         while let Some(rest @ [_, ..]) = data.get_mut(*received..) {
-            let more = self.receive_within(flags, timer, &mut |flags| {
-                calls::recv(self.fd(), rest, flags)
-            })?;
+            let more = self.receive_within(flags, timer, &mut |flags| calls::recv(self.fd(), rest, flags))?;
             if more == 0 {
                 break;
             }
@@ -322,17 +272,8 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
-        self.fill(
-            data,
-            received,
-            0,
-            &mut Timer::new(self.slot.recv_limit.get()),
-        )?;
-        if *received < len {
-            Err(Code::SK_EEOF.into())
-        } else {
-            Ok(())
-        }
+        self.fill(data, received, 0, &mut Timer::new(self.slot.recv_limit.get()))?;
+        if *received < len { Err(Code::SK_EEOF.into()) } else { Ok(()) }
     }
 
     /// A send that may have to wait under a limit.
@@ -341,11 +282,7 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Send) {
             return Err(errno.into());
         }
-        let mut timer = Timer::new(if asked.dont_wait {
-            0
-        } else {
-            self.slot.send_limit.get()
-        });
+        let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.send_limit.get() });
         Ok(self.transmit_within(asked.system, to, &mut timer, call)?)
     }
 
@@ -361,11 +298,7 @@ impl Socket {
         self.retry_with(
             timer,
             &mut |must_not_block| {
-                call(if must_not_block || never_block {
-                    flags | message::DONTWAIT
-                } else {
-                    flags
-                })
+                call(if must_not_block || never_block { flags | message::DONTWAIT } else { flags })
             },
             &mut |timer| match to {
                 Some(to) if never_block => self.sleep_for_room_at(to, timer),
@@ -404,9 +337,8 @@ impl Socket {
         }
         let mut timer = Timer::new(self.slot.send_limit.get());
         while let Some(rest @ [_, ..]) = data.get(*sent..) {
-            let more = self.transmit_within(0, None, &mut timer, &mut |flags| {
-                calls::send(self.fd(), rest, flags)
-            })?;
+            let more =
+                self.transmit_within(0, None, &mut timer, &mut |flags| calls::send(self.fd(), rest, flags))?;
             *sent = sent.saturating_add(more);
         }
         Ok(())

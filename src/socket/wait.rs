@@ -57,9 +57,7 @@ impl Pinned {
         timer: &mut Timer,
         attempt: Attempt,
     ) -> core::result::Result<usize, Stop> {
-        self.retry_with(timer, attempt, &mut |timer| {
-            self.sleep_for(events, timer).map(drop)
-        })
+        self.retry_with(timer, attempt, &mut |timer| self.sleep_for(events, timer).map(drop))
     }
 
     /// As `retry`, with another way to sleep. errno stays as it is on success.
@@ -109,13 +107,7 @@ impl Pinned {
         let mut slice = u64::MAX;
         if self.shared {
             match self.waker() {
-                Ok(waker) => {
-                    items = [
-                        item,
-                        other.unwrap_or(Item::NONE),
-                        Item::new(waker, poll::IN),
-                    ]
-                }
+                Ok(waker) => items = [item, other.unwrap_or(Item::NONE), Item::new(waker, poll::IN)],
                 Err(_) => slice = SLICE,
             }
         }
@@ -124,9 +116,7 @@ impl Pinned {
                 return Err(Stop::Closed);
             }
             let left = timer.left();
-            let nap = left.map_or((slice != u64::MAX).then_some(slice), |left| {
-                Some(left.min(slice))
-            });
+            let nap = left.map_or((slice != u64::MAX).then_some(slice), |left| Some(left.min(slice)));
             match poll::poll(&mut items, nap) {
                 Ok(0) if left.is_some_and(|left| left <= slice) => return Err(Stop::Time),
                 Ok(0) | Err(Errno(libc::EINTR)) => {}
@@ -159,11 +149,7 @@ impl Pinned {
                 let new = descriptor::waker()?;
                 // `close` first says that it closes and then looks for this; a wait first puts
                 // it here and then looks whether somebody closes. So one sees the other.
-                match self
-                    .slot
-                    .waker
-                    .compare_exchange(0, new.wrapping_add(1), SeqCst, SeqCst)
-                {
+                match self.slot.waker.compare_exchange(0, new.wrapping_add(1), SeqCst, SeqCst) {
                     Ok(_) => Ok(new),
                     Err(earlier) => {
                         descriptor::close(new);

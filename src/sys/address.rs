@@ -5,8 +5,7 @@ use core::ffi::c_char;
 use core::mem::MaybeUninit;
 
 use libc::{
-    c_int, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, sockaddr_un,
-    socklen_t,
+    c_int, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, sockaddr_un, socklen_t,
 };
 
 use super::{Errno, Result};
@@ -28,14 +27,9 @@ pub enum Family {
 
 impl Family {
     pub(crate) fn from_c(number: c_int) -> Option<Family> {
-        [
-            Family::SK_UNSPEC,
-            Family::SK_INET,
-            Family::SK_INET6,
-            Family::SK_UNIX,
-        ]
-        .into_iter()
-        .find(|&one| one as c_int == number)
+        [Family::SK_UNSPEC, Family::SK_INET, Family::SK_INET6, Family::SK_UNIX]
+            .into_iter()
+            .find(|&one| one as c_int == number)
     }
 }
 
@@ -122,9 +116,7 @@ impl Inet {
         Inet(sockaddr_in {
             sin_family: libc::AF_INET as sa_family_t,
             sin_port: address.port.to_be(),
-            sin_addr: libc::in_addr {
-                s_addr: u32::from_ne_bytes([a, b, c, d]),
-            },
+            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([a, b, c, d]) },
             sin_zero: [0; 8],
         })
     }
@@ -133,10 +125,7 @@ impl Inet {
 impl Sockaddr for Inet {
     #[inline(always)]
     fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
-        (
-            (&raw const self.0).cast(),
-            size_of::<sockaddr_in>() as socklen_t,
-        )
+        ((&raw const self.0).cast(), size_of::<sockaddr_in>() as socklen_t)
     }
 }
 
@@ -148,7 +137,8 @@ impl Sockaddr for Raw {
 }
 
 /// Turns the `struct sockaddr_in` that the kernel has written over the beginning of an address
-/// into that address. Bytes that an IPv4 address has no use for stay as they are.
+/// into that address. The kernel has zeroed `sin_zero`, so that flow_info and path_len are 0
+/// already; bytes that an IPv4 address has no use for stay as they are.
 #[inline(always)]
 pub fn inet_in_place(to: &mut MaybeUninit<Address>) {
     const { assert!(size_of::<sockaddr_in>() == core::mem::offset_of!(Address, ip)) };
@@ -160,11 +150,7 @@ pub fn inet_in_place(to: &mut MaybeUninit<Address>) {
         (&raw mut (*to).family).write(Family::SK_INET as u16);
         (&raw mut (*to).port).write(u16::from_be(inet.sin_port));
         (&raw mut (*to).scope_id).write(0);
-        (&raw mut (*to).flow_info).write(0);
-        (&raw mut (*to).path_len).write(0);
-        (&raw mut (*to).ip)
-            .cast::<[u8; 4]>()
-            .write(inet.sin_addr.s_addr.to_ne_bytes());
+        (&raw mut (*to).ip).cast::<[u8; 4]>().write(inet.sin_addr.s_addr.to_ne_bytes());
     }
 }
 
@@ -204,10 +190,7 @@ impl Raw {
     pub fn empty() -> Raw {
         // SAFETY: all-zero bytes are a sockaddr_storage.
         let storage = unsafe { core::mem::zeroed() };
-        Raw {
-            any: Any { storage },
-            len: size_of::<Any>() as socklen_t,
-        }
+        Raw { any: Any { storage }, len: size_of::<Any>() as socklen_t }
     }
 
     /// AF_UNSPEC, which dissolves an association; for Unix bind: a free abstract name.
@@ -239,11 +222,7 @@ impl Raw {
         }
         raw.len = bytes.len() as socklen_t;
         // SAFETY: the bytes fit, as just checked, and the two do not overlap.
-        unsafe {
-            (&raw mut raw.any)
-                .cast::<u8>()
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
-        };
+        unsafe { (&raw mut raw.any).cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         Some(raw)
     }
 
@@ -277,9 +256,7 @@ impl Raw {
                     sin6_family: libc::AF_INET6 as sa_family_t,
                     sin6_port: address.port.to_be(),
                     sin6_flowinfo: address.flow_info.to_be(),
-                    sin6_addr: libc::in6_addr {
-                        s6_addr: address.ip,
-                    },
+                    sin6_addr: libc::in6_addr { s6_addr: address.ip },
                     sin6_scope_id: address.scope_id,
                 };
                 raw.len = size_of::<sockaddr_in6>() as socklen_t;
@@ -293,10 +270,8 @@ impl Raw {
                 if len == 0 {
                     return Ok(Raw::only_family(Family::SK_UNIX));
                 }
-                raw.any.unix = sockaddr_un {
-                    sun_family: libc::AF_UNIX as sa_family_t,
-                    sun_path: address.path,
-                };
+                raw.any.unix =
+                    sockaddr_un { sun_family: libc::AF_UNIX as sa_family_t, sun_path: address.path };
                 raw.len = (UNIX_HEADER + len) as socklen_t;
                 Ok(raw)
             }
@@ -311,11 +286,7 @@ impl Raw {
             libc::AF_INET6 => size_of::<sockaddr_in6>(),
             _ => size_of::<sa_family_t>(),
         };
-        let most = if self.family() == libc::AF_UNIX {
-            size_of::<sockaddr_un>()
-        } else {
-            size_of::<Any>()
-        };
+        let most = if self.family() == libc::AF_UNIX { size_of::<sockaddr_un>() } else { size_of::<Any>() };
         (least..=most).contains(&(self.len as usize))
     }
 
@@ -370,10 +341,7 @@ impl Raw {
                 // The kernel counts a path's closing NUL; in an abstract name NULs are bytes like others.
                 let used = match path.first() {
                     Some(0) | None => path.len(),
-                    Some(_) => path
-                        .iter()
-                        .position(|&byte| byte == 0)
-                        .unwrap_or(path.len()),
+                    Some(_) => path.iter().position(|&byte| byte == 0).unwrap_or(path.len()),
                 };
                 for (to, from) in address.path.iter_mut().zip(path.iter().take(used)) {
                     *to = *from;

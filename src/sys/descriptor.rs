@@ -43,10 +43,7 @@ pub fn copy(fd: Fd, at_least: u32) -> Result<Fd> {
 
 /// The number of descriptors the process may have now, and may raise that to.
 pub fn limits() -> (u64, u64) {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is an rlimit to write to.
     match unsafe { syscall!(getrlimit(libc::RLIMIT_NOFILE, &mut limit)) } {
         #[allow(clippy::useless_conversion)] // 32 bits on some systems

@@ -18,11 +18,7 @@ impl Answer {
 
     #[inline(always)]
     pub fn result(self) -> Result<usize> {
-        if self.0 >= 0 {
-            Ok(self.0 as usize)
-        } else {
-            Err(Errno(self.0.wrapping_neg() as c_int))
-        }
+        if self.0 >= 0 { Ok(self.0 as usize) } else { Err(Errno(self.0.wrapping_neg() as c_int)) }
     }
 }
 
@@ -120,14 +116,8 @@ mod system {
         to: *const sockaddr,
         to_len: socklen_t,
     ) -> (Answer, *const c_void, usize) {
-        let arguments = [
-            fd as u32 as usize,
-            data as usize,
-            len,
-            flags as usize,
-            to as usize,
-            to_len as usize,
-        ];
+        let arguments =
+            [fd as u32 as usize, data as usize, len, flags as usize, to as usize, to_len as usize];
         // SAFETY: the arguments of sendto(2), as the caller promises.
         let (result, data, len) = unsafe { call(libc::SYS_sendto, arguments) };
         (result, data as *const c_void, len)
@@ -142,14 +132,8 @@ mod system {
         from: *mut sockaddr,
         from_len: *mut socklen_t,
     ) -> (Answer, *mut c_void, usize) {
-        let arguments = [
-            fd as u32 as usize,
-            data as usize,
-            len,
-            flags as usize,
-            from as usize,
-            from_len as usize,
-        ];
+        let arguments =
+            [fd as u32 as usize, data as usize, len, flags as usize, from as usize, from_len as usize];
         // SAFETY: the arguments of recvfrom(2), as the caller promises.
         let (result, data, len) = unsafe { call(libc::SYS_recvfrom, arguments) };
         (result, data as *mut c_void, len)

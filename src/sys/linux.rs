@@ -18,14 +18,7 @@ pub fn socket(
 pub fn pair(kind: libc::c_int) -> Result<[Fd; 2]> {
     let mut pair = [-1; 2];
     // SAFETY: `pair` has room for the two descriptors.
-    unsafe {
-        syscall!(socketpair(
-            libc::AF_UNIX,
-            kind | libc::SOCK_CLOEXEC,
-            0,
-            pair.as_mut_ptr()
-        ))
-    }?;
+    unsafe { syscall!(socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr())) }?;
     Ok(pair)
 }
 

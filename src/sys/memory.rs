@@ -49,10 +49,7 @@ pub struct Published<T: 'static> {
 
 impl<T: Sync> Published<T> {
     pub const fn new(first: &'static T) -> Published<T> {
-        Published {
-            first,
-            now: AtomicPtr::new(from_ref(first).cast_mut()),
-        }
+        Published { first, now: AtomicPtr::new(from_ref(first).cast_mut()) }
     }
 
     /// The value now.
@@ -71,14 +68,7 @@ impl<T: Sync> Published<T> {
     /// Puts the second value in place. False: somebody was faster.
     fn replace(&self, by: &'static T) -> bool {
         let first = from_ref(self.first).cast_mut();
-        self.now
-            .compare_exchange(
-                first,
-                from_ref(by).cast_mut(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .is_ok()
+        self.now.compare_exchange(first, from_ref(by).cast_mut(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -105,11 +95,7 @@ impl Region {
     /// The memory is valid for reads and writes of `len` bytes from now on, for the life of
     /// the process, and nobody else uses it.
     pub unsafe fn new(start: NonNull<u8>, len: usize) -> Option<Region> {
-        start
-            .as_ptr()
-            .addr()
-            .is_multiple_of(ALIGN)
-            .then_some(Region { start, len })
+        start.as_ptr().addr().is_multiple_of(ALIGN).then_some(Region { start, len })
     }
 
     /// Zero pages, which take memory only when touched.
@@ -119,9 +105,7 @@ impl Region {
         // SAFETY: a new anonymous mapping touches no memory that exists already.
         let start = unsafe { libc::mmap(core::ptr::null_mut(), len, access, flags, -1, 0) };
         match NonNull::new(start.cast::<u8>()) {
-            Some(start) if start.as_ptr().cast::<c_void>() != libc::MAP_FAILED => {
-                Ok(Region { start, len })
-            }
+            Some(start) if start.as_ptr().cast::<c_void>() != libc::MAP_FAILED => Ok(Region { start, len }),
             _ => Err(super::errno::last()),
         }
     }
@@ -166,9 +150,7 @@ pub fn establish<H: Sync + 'static, T: Zeroed + 'static>(
         if region.is_some() {
             start.write_bytes(0, len);
         }
-        let list = start
-            .add(size_of::<H>().next_multiple_of(ALIGN))
-            .cast::<T>();
+        let list = start.add(size_of::<H>().next_multiple_of(ALIGN)).cast::<T>();
         let new = start.cast::<H>();
         new.write(header(core::slice::from_raw_parts(list, count)));
         if !published.replace(&*new) {

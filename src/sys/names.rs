@@ -34,10 +34,7 @@ pub fn resolve(host: &CStr, family: Family) -> Result<Addresses, Failure> {
     // SAFETY: the host is a C string, the hints are an addrinfo, `list` takes a pointer.
     let failed = unsafe { libc::getaddrinfo(host.as_ptr(), core::ptr::null(), &hints, &mut list) };
     match (failed, NonNull::new(list)) {
-        (0, Some(first)) => Ok(Addresses {
-            first,
-            next: first.as_ptr(),
-        }),
+        (0, Some(first)) => Ok(Addresses { first, next: first.as_ptr() }),
         (0, None) => Err(Failure::NotFound),
         (libc::EAI_AGAIN | libc::EAI_FAIL, _) => Err(Failure::Temporary),
         (libc::EAI_MEMORY, _) => Err(Failure::System(errno::Errno(libc::ENOMEM))),

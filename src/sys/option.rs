@@ -56,16 +56,7 @@ const SEND_TIMEOUT: Name = Name(libc::SOL_SOCKET, libc::SO_SNDTIMEO);
 fn set_value<T>(fd: Fd, Name(level, name): Name, value: &T) -> Result<()> {
     let len = size_of::<T>() as libc::socklen_t;
     // SAFETY: pointer and length are those of one value.
-    unsafe {
-        syscall!(setsockopt(
-            fd,
-            level,
-            name,
-            core::ptr::from_ref(value).cast(),
-            len
-        ))
-    }
-    .map(drop)
+    unsafe { syscall!(setsockopt(fd, level, name, core::ptr::from_ref(value).cast(), len)) }.map(drop)
 }
 
 fn get_value<T>(fd: Fd, Name(level, name): Name, mut value: T) -> Result<T>
@@ -75,15 +66,7 @@ where
     let mut len = size_of::<T>() as libc::socklen_t;
     // SAFETY: pointer and length are those of one value, exclusively ours; it is only called
     // with integers and structs of integers, for which any bytes are a value.
-    unsafe {
-        syscall!(getsockopt(
-            fd,
-            level,
-            name,
-            (&raw mut value).cast(),
-            &mut len
-        ))
-    }?;
+    unsafe { syscall!(getsockopt(fd, level, name, (&raw mut value).cast(), &mut len)) }?;
     Ok(value)
 }
 
@@ -102,47 +85,22 @@ pub fn set_text(fd: Fd, Name(level, name): Name, text: &CStr) -> Result<()> {
 }
 
 /// Reads a text of less than `N` bytes; its length up to the first NUL.
-pub fn get_text<const N: usize>(
-    fd: Fd,
-    Name(level, name): Name,
-    text: &mut [u8; N],
-) -> Result<usize> {
+pub fn get_text<const N: usize>(fd: Fd, Name(level, name): Name, text: &mut [u8; N]) -> Result<usize> {
     let mut len = N as libc::socklen_t;
     // SAFETY: pointer and length are those of one array, exclusively ours.
-    unsafe {
-        syscall!(getsockopt(
-            fd,
-            level,
-            name,
-            text.as_mut_ptr().cast(),
-            &mut len
-        ))
-    }?;
+    unsafe { syscall!(getsockopt(fd, level, name, text.as_mut_ptr().cast(), &mut len)) }?;
     let used = text.get(..len as usize).unwrap_or_default();
-    Ok(used
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(used.len()))
+    Ok(used.iter().position(|&byte| byte == 0).unwrap_or(used.len()))
 }
 
 /// Seconds that close waits for the peer's acknowledgement; `None`: it does not.
 pub fn linger(fd: Fd) -> Result<Option<c_int>> {
-    let linger = get_value(
-        fd,
-        LINGER,
-        libc::linger {
-            l_onoff: 0,
-            l_linger: 0,
-        },
-    )?;
+    let linger = get_value(fd, LINGER, libc::linger { l_onoff: 0, l_linger: 0 })?;
     Ok((linger.l_onoff != 0).then_some(linger.l_linger))
 }
 
 pub fn set_linger(fd: Fd, seconds: Option<c_int>) -> Result<()> {
-    let linger = libc::linger {
-        l_onoff: seconds.is_some().into(),
-        l_linger: seconds.unwrap_or(0),
-    };
+    let linger = libc::linger { l_onoff: seconds.is_some().into(), l_linger: seconds.unwrap_or(0) };
     set_value(fd, LINGER, &linger)
 }
 
@@ -150,11 +108,7 @@ pub fn set_linger(fd: Fd, seconds: Option<c_int>) -> Result<()> {
 pub fn set_multicast_interface(fd: Fd, index: u32) -> Result<()> {
     let index = c_int::try_from(index).map_err(|_| Errno(libc::EINVAL))?;
     let any = libc::in_addr { s_addr: 0 };
-    let request = libc::ip_mreqn {
-        imr_multiaddr: any,
-        imr_address: any,
-        imr_ifindex: index,
-    };
+    let request = libc::ip_mreqn { imr_multiaddr: any, imr_address: any, imr_ifindex: index };
     set_value(fd, MULTICAST_INTERFACE, &request)
 }
 

@@ -19,11 +19,7 @@ impl Item {
     pub const NONE: Item = Item::new(-1, 0);
 
     pub const fn new(fd: Fd, events: i16) -> Item {
-        Item(libc::pollfd {
-            fd,
-            events,
-            revents: 0,
-        })
+        Item(libc::pollfd { fd, events, revents: 0 })
     }
 
     pub fn found(&self) -> i16 {
@@ -42,12 +38,7 @@ pub fn poll(items: &mut [Item], ns: Option<u64>) -> Result<usize, Errno> {
     // SAFETY: the items are pollfds by their layout, exclusively ours during the call; `time`
     // is null or lives until the end of this function.
     let ready = unsafe {
-        super::syscall!(ppoll(
-            items.as_mut_ptr().cast(),
-            items.len() as _,
-            time,
-            core::ptr::null()
-        ))
+        super::syscall!(ppoll(items.as_mut_ptr().cast(), items.len() as _, time, core::ptr::null()))
     }?;
     Ok(ready as usize)
 }

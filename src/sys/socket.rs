@@ -19,8 +19,8 @@ pub const SEQPACKET: c_int = libc::SOCK_SEQPACKET;
 /// Message flags of the kernel.
 pub mod message {
     pub use libc::{
-        MSG_DONTWAIT as DONTWAIT, MSG_MORE as MORE, MSG_OOB as OOB, MSG_PEEK as PEEK,
-        MSG_TRUNC as TRUNC, MSG_WAITALL as WAITALL,
+        MSG_DONTWAIT as DONTWAIT, MSG_MORE as MORE, MSG_OOB as OOB, MSG_PEEK as PEEK, MSG_TRUNC as TRUNC,
+        MSG_WAITALL as WAITALL,
     };
 }
 
@@ -61,34 +61,21 @@ pub fn shutdown(fd: Fd, how: How) -> Result<()> {
 pub fn send(fd: Fd, data: &[u8], flags: c_int) -> Result<usize> {
     let flags = flags | libc::MSG_NOSIGNAL;
     // SAFETY: pointer and length are those of one slice.
-    unsafe { direct::sendto(fd, data.as_ptr().cast(), data.len(), flags, null(), 0) }
-        .0
-        .result()
+    unsafe { direct::sendto(fd, data.as_ptr().cast(), data.len(), flags, null(), 0) }.0.result()
 }
 
 pub fn send_to(fd: Fd, data: &[u8], flags: c_int, to: &impl Sockaddr) -> Result<usize> {
     let (address, len) = to.as_ptr();
     let flags = flags | libc::MSG_NOSIGNAL;
     // SAFETY: both pointers go with the lengths of what they point to.
-    unsafe { direct::sendto(fd, data.as_ptr().cast(), data.len(), flags, address, len) }
-        .0
-        .result()
+    unsafe { direct::sendto(fd, data.as_ptr().cast(), data.len(), flags, address, len) }.0.result()
 }
 
 pub fn recv(fd: Fd, data: &mut [MaybeUninit<u8>], flags: c_int) -> Result<usize> {
     // SAFETY: pointer and length are those of one slice, exclusively ours.
-    unsafe {
-        direct::recvfrom(
-            fd,
-            data.as_mut_ptr().cast(),
-            data.len(),
-            flags,
-            null_mut(),
-            null_mut(),
-        )
-    }
-    .0
-    .result()
+    unsafe { direct::recvfrom(fd, data.as_mut_ptr().cast(), data.len(), flags, null_mut(), null_mut()) }
+        .0
+        .result()
 }
 
 pub fn recv_from(
@@ -99,18 +86,10 @@ pub fn recv_from(
 ) -> Result<usize> {
     let (address, mut len) = from.room();
     // SAFETY: both pointers go with the lengths of what they point to, exclusively ours.
-    let received = unsafe {
-        direct::recvfrom(
-            fd,
-            data.as_mut_ptr().cast(),
-            data.len(),
-            flags,
-            address,
-            &mut len,
-        )
-    }
-    .0
-    .result()?;
+    let received =
+        unsafe { direct::recvfrom(fd, data.as_mut_ptr().cast(), data.len(), flags, address, &mut len) }
+            .0
+            .result()?;
     from.filled(len);
     Ok(received)
 }
@@ -122,14 +101,8 @@ pub fn recv_from(
 pub fn send_plain(fd: Fd, data: &[u8]) -> (Answer, &[u8]) {
     // SAFETY: pointer and length are those of one slice, and come back.
     unsafe {
-        let (answer, data, len) = direct::sendto(
-            fd,
-            data.as_ptr().cast(),
-            data.len(),
-            libc::MSG_NOSIGNAL,
-            null(),
-            0,
-        );
+        let (answer, data, len) =
+            direct::sendto(fd, data.as_ptr().cast(), data.len(), libc::MSG_NOSIGNAL, null(), 0);
         (answer, from_raw_parts(data.cast(), len))
     }
 }
@@ -140,14 +113,8 @@ pub fn send_to_plain<'a>(fd: Fd, data: &'a [u8], to: &Inet) -> (Answer, &'a [u8]
     let (address, len) = to.as_ptr();
     // SAFETY: both pointers go with the lengths of what they point to; the data comes back.
     unsafe {
-        let (answer, data, len) = direct::sendto(
-            fd,
-            data.as_ptr().cast(),
-            data.len(),
-            libc::MSG_NOSIGNAL,
-            address,
-            len,
-        );
+        let (answer, data, len) =
+            direct::sendto(fd, data.as_ptr().cast(), data.len(), libc::MSG_NOSIGNAL, address, len);
         (answer, from_raw_parts(data.cast(), len))
     }
 }
@@ -157,14 +124,8 @@ pub fn send_to_plain<'a>(fd: Fd, data: &'a [u8], to: &Inet) -> (Answer, &'a [u8]
 pub fn recv_plain(fd: Fd, data: &mut [MaybeUninit<u8>]) -> (Answer, &mut [MaybeUninit<u8>]) {
     // SAFETY: pointer and length are those of one slice, exclusively ours, and come back.
     unsafe {
-        let (answer, data, len) = direct::recvfrom(
-            fd,
-            data.as_mut_ptr().cast(),
-            data.len(),
-            0,
-            null_mut(),
-            null_mut(),
-        );
+        let (answer, data, len) =
+            direct::recvfrom(fd, data.as_mut_ptr().cast(), data.len(), 0, null_mut(), null_mut());
         (answer, from_raw_parts_mut(data.cast(), len))
     }
 }
@@ -183,14 +144,8 @@ pub fn recv_from_plain<'a>(
     // data comes back.
     unsafe {
         let address = from.as_mut_ptr().cast();
-        let (answer, data, len) = direct::recvfrom(
-            fd,
-            data.as_mut_ptr().cast(),
-            data.len(),
-            0,
-            address,
-            from_len,
-        );
+        let (answer, data, len) =
+            direct::recvfrom(fd, data.as_mut_ptr().cast(), data.len(), 0, address, from_len);
         (answer, from_raw_parts_mut(data.cast(), len))
     }
 }

@@ -2,15 +2,10 @@
 
 /// Nanoseconds on the monotonic clock.
 fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a timespec to write to. The call can't fail: the clock is always there.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    (time.tv_sec as u64)
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(time.tv_nsec as u64)
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
 /// A limit in milliseconds over a whole call, however many waits it has. The clock starts
@@ -37,9 +32,7 @@ impl Timer {
             return Some(0);
         }
         let now = now();
-        let end = *self
-            .end
-            .get_or_insert(now.saturating_add(limit.saturating_mul(1_000_000)));
+        let end = *self.end.get_or_insert(now.saturating_add(limit.saturating_mul(1_000_000)));
         Some(end.saturating_sub(now))
     }
 }

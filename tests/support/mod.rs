@@ -23,24 +23,9 @@ pub use library::Library;
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// How the project compiles C, and how the same source must compile as C++.
-pub const C99: &[&str] = &[
-    "-std=c99",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-pedantic",
-    "-Werror",
-];
-pub const CXX17: &[&str] = &[
-    "-x",
-    "c++",
-    "-std=c++17",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-pedantic",
-    "-Werror",
-];
+pub const C99: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"];
+pub const CXX17: &[&str] =
+    &["-x", "c++", "-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -70,9 +55,8 @@ pub fn root() -> &'static Path {
 pub fn shipped() -> &'static Library {
     static SHIPPED: OnceLock<Library> = OnceLock::new();
     SHIPPED.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .parent()
-            .expect("a directory in the target directory");
+        let target =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a directory in the target directory");
         let library = library::build(root(), &target.join("ship"), None, None)
             .unwrap_or_else(|error| panic!("{error}"));
         let shared = library.shared.as_ref().expect("a shared library");
@@ -100,10 +84,7 @@ pub fn examples() -> Vec<PathBuf> {
 /// the house, and gives its path.
 pub fn compile(source: &Path, language: Language, linking: Linking) -> PathBuf {
     static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let name = source
-        .file_stem()
-        .expect("a source with a name")
-        .to_string_lossy();
+    let name = source.file_stem().expect("a source with a name").to_string_lossy();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     let program = folder.join(format!("{name}-{language:?}-{linking:?}"));
 
@@ -125,10 +106,7 @@ fn link(source: &Path, language: Language, linking: Linking, program: &Path) {
         Language::Cxx => ("CXX", "c++", CXX17),
     };
     let mut compiler = Command::new(env::var(variable).unwrap_or_else(|_| default.into()));
-    compiler
-        .args(flags)
-        .args(["-O2", "-g", "-I"])
-        .arg(root().join("include"));
+    compiler.args(flags).args(["-O2", "-g", "-I"]).arg(root().join("include"));
     compiler.arg(source).args(["-x", "none", "-o"]).arg(&new);
     match linking {
         Linking::Static => compiler.arg(&library.archive).args(&library.native),
@@ -149,9 +127,6 @@ pub fn run_to_end(command: &mut Command) -> run::Finished {
 
 /// Whether a tool is installed.
 pub fn has(tool: &str) -> bool {
-    let version = Command::new(tool)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output();
+    let version = Command::new(tool).arg("--version").stdin(Stdio::null()).output();
     version.is_ok_and(|output| output.status.success())
 }

@@ -21,23 +21,11 @@ pub struct Running {
 impl Running {
     pub fn start(command: &mut Command) -> Running {
         let name = run::words(command);
-        let command = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         let stdin = child.stdin.take();
         let [stdout, stderr] = [lines(child.stdout.take()), lines(child.stderr.take())];
-        Running {
-            child,
-            stdin,
-            stdout,
-            stderr,
-            name,
-            seen: String::new(),
-        }
+        Running { child, stdin, stdout, stderr, name, seen: String::new() }
     }
 
     /// Writes a line to the process.
@@ -55,20 +43,14 @@ impl Running {
     pub fn expect(&mut self, beginning: &str) -> String {
         let deadline = Instant::now() + LIMIT;
         loop {
-            match self
-                .stdout
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
+            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.seen += &format!("{line}\n");
                     if let Some(rest) = line.strip_prefix(beginning) {
                         return rest.trim().to_string();
                     }
                 }
-                Err(error) => panic!(
-                    "{}: no line {beginning:?} ({error}) in:\n{}",
-                    self.name, self.seen
-                ),
+                Err(error) => panic!("{}: no line {beginning:?} ({error}) in:\n{}", self.name, self.seen),
             }
         }
     }
@@ -76,8 +58,7 @@ impl Running {
     /// As Ctrl-C does. Through the shell, whose `kill` is built in and needs no `unsafe`.
     pub fn interrupt(&self) {
         let kill = format!("kill -INT {}", self.child.id());
-        run::succeed(Command::new("sh").args(["-c", &kill]), LIMIT)
-            .unwrap_or_else(|error| panic!("{error}"));
+        run::succeed(Command::new("sh").args(["-c", &kill]), LIMIT).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Waits for its end: status, everything it wrote to stdout, and to stderr.
@@ -91,12 +72,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().expect("a child of ours") {
                 return (status, self.seen.clone(), errors);
             }
-            assert!(
-                Instant::now() < deadline,
-                "{} does not end after:\n{}{errors}",
-                self.name,
-                self.seen
-            );
+            assert!(Instant::now() < deadline, "{} does not end after:\n{}{errors}", self.name, self.seen);
             thread::sleep(Duration::from_millis(1));
         }
     }

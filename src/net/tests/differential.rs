@@ -24,10 +24,7 @@ fn rust(text: &str) -> Option<Address> {
     if let Some(address) = rust_host(text) {
         return Some(address);
     }
-    if let Some(inside) = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
+    if let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return rust_host(inside).filter(|address| address.family == 2);
     }
     let port = text.rsplit(':').next().unwrap_or_default();
@@ -42,10 +39,8 @@ fn rust(text: &str) -> Option<Address> {
 }
 
 fn agree(text: &str) -> Result<(), TestCaseError> {
-    for (ours, theirs) in [
-        (parse(text.as_bytes()), rust(text)),
-        (parse_ip(text.as_bytes()), rust_host(text)),
-    ] {
+    for (ours, theirs) in [(parse(text.as_bytes()), rust(text)), (parse_ip(text.as_bytes()), rust_host(text))]
+    {
         match (ours, theirs) {
             (Ok(ours), Some(theirs)) => {
                 prop_assert!(same(&ours, &theirs), "{text}: {ours:?}, {theirs:?}")
@@ -82,8 +77,7 @@ fn pieced() -> impl Strategy<Value = String> {
         1 => Just("::".to_string()),
         1 => "[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}:?",
     ];
-    (prop::collection::vec(piece, 0..11), "[0-9a-f]{0,5}")
-        .prop_map(|(pieces, end)| pieces.concat() + &end)
+    (prop::collection::vec(piece, 0..11), "[0-9a-f]{0,5}").prop_map(|(pieces, end)| pieces.concat() + &end)
 }
 
 fn valid() -> impl Strategy<Value = String> {
@@ -103,11 +97,7 @@ fn valid() -> impl Strategy<Value = String> {
 }
 
 fn mutated() -> impl Strategy<Value = String> {
-    let alphabet = select(
-        "0123456789abcdefABCDEFg:::::....[[]]%% +-/x"
-            .chars()
-            .collect::<Vec<_>>(),
-    );
+    let alphabet = select("0123456789abcdefABCDEFg:::::....[[]]%% +-/x".chars().collect::<Vec<_>>());
     let edits = prop::collection::vec((any::<Index>(), 0..3u8, alphabet), 0..4);
     (prop_oneof![valid(), pieced()], edits).prop_map(|(text, edits)| {
         let mut text: Vec<char> = text.chars().collect();

@@ -14,47 +14,21 @@ fn agree(a: &Address, b: &Address) {
 
 /// The address with every field that it does not use filled.
 fn filled(address: Address) -> Address {
-    let noise = Address {
-        flow_info: 7,
-        ..address
-    };
+    let noise = Address { flow_info: 7, ..address };
     match address.family {
         1 => {
             let mut ip = [9; 16];
             ip[..4].copy_from_slice(&address.ip[..4]);
-            Address {
-                scope_id: 7,
-                path_len: 7,
-                path: [7; SK_UNIX_PATH_MAX],
-                ip,
-                ..noise
-            }
+            Address { scope_id: 7, path_len: 7, path: [7; SK_UNIX_PATH_MAX], ip, ..noise }
         }
-        2 => Address {
-            path_len: 7,
-            path: [7; SK_UNIX_PATH_MAX],
-            ..noise
-        },
+        2 => Address { path_len: 7, path: [7; SK_UNIX_PATH_MAX], ..noise },
         3 => {
             let mut path = [7; SK_UNIX_PATH_MAX];
             let used = address.path_len as usize;
             path[..used].copy_from_slice(&address.path[..used]);
-            Address {
-                port: 7,
-                scope_id: 7,
-                ip: [7; 16],
-                path,
-                ..noise
-            }
+            Address { port: 7, scope_id: 7, ip: [7; 16], path, ..noise }
         }
-        _ => Address {
-            port: 7,
-            scope_id: 7,
-            path_len: 7,
-            ip: [7; 16],
-            path: [7; SK_UNIX_PATH_MAX],
-            ..noise
-        },
+        _ => Address { port: 7, scope_id: 7, path_len: 7, ip: [7; 16], path: [7; SK_UNIX_PATH_MAX], ..noise },
     }
 }
 
@@ -89,14 +63,8 @@ fn every_two() {
         unix(b"/a/"),
         unix(&full),
         long,
-        Address {
-            family: 4,
-            ..Address::NONE
-        },
-        Address {
-            family: 256 + 1,
-            ..v4([1, 2, 3, 4], 80)
-        },
+        Address { family: 4, ..Address::NONE },
+        Address { family: 256 + 1, ..v4([1, 2, 3, 4], 80) },
     ];
     for (i, a) in all.iter().enumerate() {
         for (j, b) in all.iter().enumerate() {
@@ -118,11 +86,5 @@ fn a_unix_path_has_an_end() {
     agree(&unix(b"/a"), &unix(b"/a\0"));
     agree(&unix(b"/a\0b"), &unix(b"/a\0c"));
     let full = unix(&[b'a'; SK_UNIX_PATH_MAX]);
-    agree(
-        &full,
-        &Address {
-            path_len: u32::MAX,
-            ..full
-        },
-    );
+    agree(&full, &Address { path_len: u32::MAX, ..full });
 }

@@ -19,37 +19,19 @@ fn internet_addresses() {
         (v6([1, 2, 3, 4, 5, 6, 7, 8], 0, 0), "1:2:3:4:5:6:7:8"),
         // RFC 5952, section 4: lower case, no leading zeros, one group is not shortened,
         // the longest run is, the first of two alike.
-        (
-            v6([0x2001, 0xdb8, 0xABCD, 0xef, 0, 1, 1, 0x10], 0, 0),
-            "2001:db8:abcd:ef:0:1:1:10",
-        ),
+        (v6([0x2001, 0xdb8, 0xABCD, 0xef, 0, 1, 1, 0x10], 0, 0), "2001:db8:abcd:ef:0:1:1:10"),
         (v6([1, 0, 0, 2, 0, 0, 0, 3], 0, 0), "1:0:0:2::3"),
         (v6([1, 0, 0, 2, 0, 0, 3, 4], 0, 0), "1::2:0:0:3:4"),
         (v6([0, 0, 1, 0, 0, 1, 0, 0], 0, 0), "::1:0:0:1:0:0"),
         (v6([0, 1, 0, 1, 0, 1, 0, 1], 0, 0), "0:1:0:1:0:1:0:1"),
         (v6([1, 1, 1, 1, 1, 1, 0, 0], 0, 0), "1:1:1:1:1:1::"),
         (v6([0, 1, 1, 1, 1, 1, 1, 1], 0, 0), "0:1:1:1:1:1:1:1"),
-        (
-            v6([0xffff; 8], 0, 65535),
-            "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
-        ),
-        (
-            v6([0, 0, 0, 0, 0, 0xffff, 0x102, 0x304], 0, 0),
-            "::ffff:1.2.3.4",
-        ),
-        (
-            v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 0, 9),
-            "[::ffff:0.0.0.0]:9",
-        ),
+        (v6([0xffff; 8], 0, 65535), "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"),
+        (v6([0, 0, 0, 0, 0, 0xffff, 0x102, 0x304], 0, 0), "::ffff:1.2.3.4"),
+        (v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 0, 9), "[::ffff:0.0.0.0]:9"),
         (v6([0, 0, 0, 0, 0, 0, 0x102, 0x304], 0, 0), "::102:304"),
-        (
-            v6([0, 0, 0, 0, 0xffff, 0, 0x102, 0x304], 0, 0),
-            "::ffff:0:102:304",
-        ),
-        (
-            v6([1, 0, 0, 0, 0, 0xffff, 0x102, 0x304], 0, 0),
-            "1::ffff:102:304",
-        ),
+        (v6([0, 0, 0, 0, 0xffff, 0, 0x102, 0x304], 0, 0), "::ffff:0:102:304"),
+        (v6([1, 0, 0, 0, 0, 0xffff, 0x102, 0x304], 0, 0), "1::ffff:102:304"),
     ] {
         assert_eq!(shown(&text(&address)), expected);
     }
@@ -59,15 +41,7 @@ fn internet_addresses() {
 fn no_addresses() {
     assert_eq!(text(&Address::NONE), b"");
     for family in [0, 4, 5, 255, 256, 257, u16::MAX] {
-        assert_eq!(
-            text(&Address {
-                family,
-                port: 80,
-                path_len: 3,
-                ..unix(b"/ab")
-            }),
-            b""
-        );
+        assert_eq!(text(&Address { family, port: 80, path_len: 3, ..unix(b"/ab") }), b"");
     }
 }
 
@@ -98,14 +72,7 @@ fn unix_addresses() {
         assert_eq!(std::str::from_utf8(&text(&unix(name))), Ok(expected));
     }
     assert_eq!(text(&unix(b"/\x80\xff")), b"unix:/\x80\xff");
-    assert_eq!(
-        text(&Address {
-            port: 80,
-            scope_id: 1,
-            ..unix(b"/a")
-        }),
-        b"unix:/a"
-    );
+    assert_eq!(text(&Address { port: 80, scope_id: 1, ..unix(b"/a") }), b"unix:/a");
 }
 
 #[test]
@@ -143,10 +110,7 @@ fn cut_as_snprintf_does() {
             let kept = whole.len().min(most);
             assert_eq!(out[..kept], whole[..kept]);
             assert_eq!(out[kept], 0);
-            assert!(
-                out[kept + 1..].iter().all(|&byte| byte == 0xaa),
-                "wrote beyond the NUL"
-            );
+            assert!(out[kept + 1..].iter().all(|&byte| byte == 0xaa), "wrote beyond the NUL");
         }
     }
 }

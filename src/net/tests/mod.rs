@@ -20,23 +20,12 @@ const STRLEN: usize = 512;
 fn v4(ip: [u8; 4], port: u16) -> Address {
     let [a, b, c, d] = ip;
     let ip = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    Address {
-        family: Family::SK_INET as u16,
-        port,
-        ip,
-        ..Address::NONE
-    }
+    Address { family: Family::SK_INET as u16, port, ip, ..Address::NONE }
 }
 
 fn v6(groups: [u16; 8], scope_id: u32, port: u16) -> Address {
     let ip = std::net::Ipv6Addr::from(groups).octets();
-    Address {
-        family: Family::SK_INET6 as u16,
-        port,
-        scope_id,
-        ip,
-        ..Address::NONE
-    }
+    Address { family: Family::SK_INET6 as u16, port, scope_id, ip, ..Address::NONE }
 }
 
 fn unix(name: &[u8]) -> Address {
@@ -45,12 +34,7 @@ fn unix(name: &[u8]) -> Address {
     for (to, from) in path.iter_mut().zip(name) {
         *to = *from as c_char;
     }
-    Address {
-        family: Family::SK_UNIX as u16,
-        path_len: name.len() as u32,
-        path,
-        ..Address::NONE
-    }
+    Address { family: Family::SK_UNIX as u16, path_len: name.len() as u32, path, ..Address::NONE }
 }
 
 /// The whole text, with its length and closing NUL checked.
@@ -63,29 +47,11 @@ fn text(address: &Address) -> Vec<u8> {
 }
 
 fn shown(text: &[u8]) -> String {
-    text.escape_ascii()
-        .collect::<Vec<u8>>()
-        .try_into()
-        .unwrap_or_default()
+    text.escape_ascii().collect::<Vec<u8>>().try_into().unwrap_or_default()
 }
 
 /// Every field alike, counted by `equal` or not.
 fn same(a: &Address, b: &Address) -> bool {
-    (
-        a.family,
-        a.port,
-        a.scope_id,
-        a.flow_info,
-        a.path_len,
-        a.ip,
-        a.path,
-    ) == (
-        b.family,
-        b.port,
-        b.scope_id,
-        b.flow_info,
-        b.path_len,
-        b.ip,
-        b.path,
-    )
+    (a.family, a.port, a.scope_id, a.flow_info, a.path_len, a.ip, a.path)
+        == (b.family, b.port, b.scope_id, b.flow_info, b.path_len, b.ip, b.path)
 }

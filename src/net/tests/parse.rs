@@ -41,17 +41,11 @@ fn internet_addresses() {
         ("1:2:3:4:5:6:7:8", v6([1, 2, 3, 4, 5, 6, 7, 8], 0, 0)),
         ("1:2:3:4:5:6:7::", v6([1, 2, 3, 4, 5, 6, 7, 0], 0, 0)),
         ("::2:3:4:5:6:7:8", v6([0, 2, 3, 4, 5, 6, 7, 8], 0, 0)),
-        (
-            "2001:DB8::aBcD:00ff",
-            v6([0x2001, 0xdb8, 0, 0, 0, 0, 0xabcd, 0xff], 0, 0),
-        ),
+        ("2001:DB8::aBcD:00ff", v6([0x2001, 0xdb8, 0, 0, 0, 0, 0xabcd, 0xff], 0, 0)),
         ("::ffff:1.2.3.4", v6(mapped, 0, 0)),
         ("[::ffff:1.2.3.4]:5", v6(mapped, 0, 5)),
         ("0:0:0:0:0:ffff:1.2.3.4", v6(mapped, 0, 0)),
-        (
-            "1:2:3:4:5::1.2.3.4",
-            v6([1, 2, 3, 4, 5, 0, 0x102, 0x304], 0, 0),
-        ),
+        ("1:2:3:4:5::1.2.3.4", v6([1, 2, 3, 4, 5, 0, 0x102, 0x304], 0, 0)),
         ("fe80::1%3", v6(LINK, 3, 0)),
         ("[fe80::1%3]:80", v6(LINK, 3, 80)),
         ("[fe80::1%3]", v6(LINK, 3, 0)),
@@ -202,11 +196,7 @@ fn no_addresses() {
         " unix:/a",
         "unix /a",
     ] {
-        refuses(
-            parse(text.as_bytes()),
-            text.as_bytes(),
-            Code::SK_EADDRFORMAT,
-        );
+        refuses(parse(text.as_bytes()), text.as_bytes(), Code::SK_EADDRFORMAT);
     }
 }
 
@@ -216,10 +206,7 @@ fn a_host_alone() {
         ("10.0.0.1", v4([10, 0, 0, 1], 0)),
         ("::1", v6(LOOPBACK, 0, 0)),
         ("fe80::1%3", v6(LINK, 3, 0)),
-        (
-            "::ffff:1.2.3.4",
-            v6([0, 0, 0, 0, 0, 0xffff, 0x102, 0x304], 0, 0),
-        ),
+        ("::ffff:1.2.3.4", v6([0, 0, 0, 0, 0, 0xffff, 0x102, 0x304], 0, 0)),
     ] {
         takes(parse_ip(text.as_bytes()), text.as_bytes(), expected);
     }
@@ -237,11 +224,7 @@ fn a_host_alone() {
         "127.1",
         "*",
     ] {
-        refuses(
-            parse_ip(text.as_bytes()),
-            text.as_bytes(),
-            Code::SK_EADDRFORMAT,
-        );
+        refuses(parse_ip(text.as_bytes()), text.as_bytes(), Code::SK_EADDRFORMAT);
     }
 }
 
@@ -312,40 +295,23 @@ fn no_unix_addresses() {
         "unix:@\x01",
         "unix:\t",
     ] {
-        refuses(
-            parse(text.as_bytes()),
-            text.as_bytes(),
-            Code::SK_EADDRFORMAT,
-        );
+        refuses(parse(text.as_bytes()), text.as_bytes(), Code::SK_EADDRFORMAT);
     }
     for byte in (0..0x20).chain([0x7f]) {
-        refuses(
-            parse(&[b"unix:/a", &[byte][..]].concat()),
-            &[byte],
-            Code::SK_EADDRFORMAT,
-        );
+        refuses(parse(&[b"unix:/a", &[byte][..]].concat()), &[byte], Code::SK_EADDRFORMAT);
     }
 }
 
 #[test]
 fn length_of_unix_texts() {
-    for (prefix, first) in [
-        ("unix:", ""),
-        ("unix:@", "\0"),
-        ("unix:///", "/"),
-        (r"unix:\x40", "@"),
-    ] {
+    for (prefix, first) in [("unix:", ""), ("unix:@", "\0"), ("unix:///", "/"), (r"unix:\x40", "@")] {
         for piece in ["a", r"\x61"] {
             let with = |count: usize| [prefix, &piece.repeat(count)].concat().into_bytes();
             let name = [first, &"a".repeat(108 - first.len())].concat();
             let count = 108 - first.len();
             takes(parse(&with(count)), &with(count), unix(name.as_bytes()));
             for longer in [1, 2, 100, 10_000] {
-                refuses(
-                    parse(&with(count + longer)),
-                    &with(count + longer),
-                    Code::SK_ENAMETOOLONG,
-                );
+                refuses(parse(&with(count + longer)), &with(count + longer), Code::SK_ENAMETOOLONG);
             }
             // What is no text at all is not too long.
             let wrong = [&with(200)[..], br"\"].concat();
@@ -374,22 +340,10 @@ fn unix_names_as_they_are() {
     let full: Vec<u8> = [b'a'; 108].into();
     takes(parse_unix(&full), &full, unix(&full));
     let hidden = [b"@", &full[1..]].concat();
-    takes(
-        parse_unix(&hidden),
-        &hidden,
-        unix(&[b"\0", &full[1..]].concat()),
-    );
+    takes(parse_unix(&hidden), &hidden, unix(&[b"\0", &full[1..]].concat()));
     for longer in [1, 2, 10_000] {
         let more = std::vec![b'a'; longer];
-        refuses(
-            parse_unix(&[&full[..], &more].concat()),
-            &full,
-            Code::SK_ENAMETOOLONG,
-        );
-        refuses(
-            parse_unix(&[&hidden[..], &more].concat()),
-            &hidden,
-            Code::SK_ENAMETOOLONG,
-        );
+        refuses(parse_unix(&[&full[..], &more].concat()), &full, Code::SK_ENAMETOOLONG);
+        refuses(parse_unix(&[&hidden[..], &more].concat()), &hidden, Code::SK_ENAMETOOLONG);
     }
 }

@@ -14,34 +14,16 @@ fn addresses() -> impl Strategy<Value = Address> {
     let byte = prop_oneof![1 => Just(0), 1 => Just(b'@'), 1 => Just(b'\\'), 2 => Just(b'/'), 1 => 0..0x20u8, 3 => 0x20..0x80u8, 1 => any::<u8>()];
     let scope = prop_oneof![2 => Just(0), 1 => 1..8u32, 1 => any::<u32>()];
     let path_len = prop_oneof![1 => Just(0), 4 => 0..=108u32, 1 => any::<u32>()];
-    let family =
-        prop_oneof![1 => Just(0), 2 => Just(1), 4 => Just(2), 6 => Just(3), 1 => any::<u16>()];
+    let family = prop_oneof![1 => Just(0), 2 => Just(1), 4 => Just(2), 6 => Just(3), 1 => any::<u16>()];
     let port = prop_oneof![1 => Just(0), 2 => any::<u16>()];
     let path = prop::collection::vec(byte, SK_UNIX_PATH_MAX);
-    (
-        family,
-        port,
-        scope,
-        any::<u32>(),
-        path_len,
-        uniform8(group),
-        path,
+    (family, port, scope, any::<u32>(), path_len, uniform8(group), path).prop_map(
+        |(family, port, scope_id, flow_info, path_len, groups, path)| {
+            let ip = std::net::Ipv6Addr::from(groups).octets();
+            let path = core::array::from_fn(|at| path[at] as c_char);
+            Address { family, port, scope_id, flow_info, path_len, ip, path }
+        },
     )
-        .prop_map(
-            |(family, port, scope_id, flow_info, path_len, groups, path)| {
-                let ip = std::net::Ipv6Addr::from(groups).octets();
-                let path = core::array::from_fn(|at| path[at] as c_char);
-                Address {
-                    family,
-                    port,
-                    scope_id,
-                    flow_info,
-                    path_len,
-                    ip,
-                    path,
-                }
-            },
-        )
 }
 
 proptest! {

@@ -16,24 +16,14 @@ const LINK: [u16; 8] = [0xfe80, 0, 0, 0, 0, 0, 0, 1];
 /// The names of all interfaces, from the kernel's own list.
 fn interfaces() -> Vec<String> {
     let list = fs::read_to_string("/proc/net/dev").unwrap();
-    let names = list
-        .lines()
-        .skip(2)
-        .filter_map(|line| line.rsplit_once(':'));
-    names
-        .map(|(name, _)| name.trim_start().to_string())
-        .collect()
+    let names = list.lines().skip(2).filter_map(|line| line.rsplit_once(':'));
+    names.map(|(name, _)| name.trim_start().to_string()).collect()
 }
 
 fn refused(text: &str) -> Code {
     let code = parse_ip(text.as_bytes()).unwrap_err().code;
     assert_eq!(parse(text.as_bytes()).unwrap_err().code, code);
-    assert_eq!(
-        parse(std::format!("[{text}]:80").as_bytes())
-            .unwrap_err()
-            .code,
-        code
-    );
+    assert_eq!(parse(std::format!("[{text}]:80").as_bytes()).unwrap_err().code, code);
     code
 }
 
@@ -64,10 +54,7 @@ fn any_ipv6_address_may_have_one() {
     for host in ["::", "::1", "2001:db8::1", "ff02::1", "::ffff:1.2.3.4"] {
         let named = parse(std::format!("{host}%lo").as_bytes()).unwrap();
         assert_eq!(named.scope_id, lo);
-        assert!(equal(
-            &named,
-            &parse(std::format!("[{host}%{lo}]").as_bytes()).unwrap()
-        ));
+        assert!(equal(&named, &parse(std::format!("[{host}%{lo}]").as_bytes()).unwrap()));
         assert_eq!(shown(&text(&named)), std::format!("{host}%lo"));
     }
 }
@@ -77,10 +64,7 @@ fn no_such_interface() {
     assert_eq!(refused("fe80::1%no-such"), Code::SK_ENOENT);
     assert_eq!(refused("fe80::1%fifteen-bytes-x"), Code::SK_ENOENT);
     assert_eq!(refused("fe80::1%sixteen-bytes-xx"), Code::SK_ENAMETOOLONG);
-    assert_eq!(
-        refused(&std::format!("fe80::1%{}", "x".repeat(100_000))),
-        Code::SK_ENAMETOOLONG
-    );
+    assert_eq!(refused(&std::format!("fe80::1%{}", "x".repeat(100_000))), Code::SK_ENAMETOOLONG);
     assert_eq!(refused("fe80::1%3x"), Code::SK_ENOENT);
     assert_eq!(refused("fe80::1%-3"), Code::SK_ENOENT);
     assert_eq!(refused("fe80::1%%lo"), Code::SK_ENOENT);
@@ -99,13 +83,7 @@ fn no_such_interface() {
 fn errno_stays() {
     // A failure that the calls of this file never leave behind.
     fs::read(env::current_dir().unwrap()).unwrap_err();
-    let stays = |what: &str| {
-        assert_eq!(
-            Error::last_os_error().raw_os_error(),
-            Some(libc::EISDIR),
-            "{what}"
-        )
-    };
+    let stays = |what: &str| assert_eq!(Error::last_os_error().raw_os_error(), Some(libc::EISDIR), "{what}");
     stays("the failure itself");
     index_of(b"lo").unwrap();
     stays("found");
@@ -127,81 +105,37 @@ fn unusual_names() {
     }
     let script = r#"ip link set dev lo name "$1" && exec "$2" --exact "$3" --nocapture"#;
     let this = env::current_exe().unwrap();
-    for name in [
-        "42",
-        "007",
-        "a]b",
-        "]",
-        "\u{1}x",
-        "a\u{7f}",
-        "é",
-        "0x1",
-        "[",
-        "fifteen-bytes-x",
-    ] {
+    for name in ["42", "007", "a]b", "]", "\u{1}x", "a\u{7f}", "é", "0x1", "[", "fifteen-bytes-x"] {
         let child = Command::new("timeout")
-            .args([
-                "20",
-                "unshare",
-                "--net",
-                "--map-root-user",
-                "sh",
-                "-c",
-                script,
-                "sh",
-                name,
-            ])
+            .args(["20", "unshare", "--net", "--map-root-user", "sh", "-c", script, "sh", name])
             .arg(&this)
             .arg("net::tests::zone::unusual_names")
             .env(NAME, name)
             .output();
         let child = match child {
-            Ok(child)
-                if child
-                    .stdout
-                    .windows(14)
-                    .any(|words| words == b"running 1 test") =>
-            {
-                child
-            }
+            Ok(child) if child.stdout.windows(14).any(|words| words == b"running 1 test") => child,
             other => {
                 println!("skipped {name:?}: no namespace with such an interface: {other:?}");
                 continue;
             }
         };
-        assert!(
-            child.status.success(),
-            "{name:?}: {}",
-            String::from_utf8_lossy(&child.stderr)
-        );
+        assert!(child.status.success(), "{name:?}: {}", String::from_utf8_lossy(&child.stderr));
     }
 }
 
 fn unusual_name(name: &str) {
     assert_eq!(interfaces(), [name]);
     let index = index_of(name.as_bytes()).unwrap();
-    let plain = name.bytes().any(|byte| !byte.is_ascii_digit())
-        && !name.contains(|c: char| c.is_ascii_control());
-    let zone = if plain {
-        name.to_string()
-    } else {
-        index.to_string()
-    };
-    for (port, expected) in [
-        (0, std::format!("fe80::1%{zone}")),
-        (80, std::format!("[fe80::1%{zone}]:80")),
-    ] {
+    let plain =
+        name.bytes().any(|byte| !byte.is_ascii_digit()) && !name.contains(|c: char| c.is_ascii_control());
+    let zone = if plain { name.to_string() } else { index.to_string() };
+    for (port, expected) in [(0, std::format!("fe80::1%{zone}")), (80, std::format!("[fe80::1%{zone}]:80"))] {
         let address = v6(LINK, index, port);
         assert_eq!(shown(&text(&address)), shown(expected.as_bytes()));
         assert!(equal(&parse(expected.as_bytes()).unwrap(), &address));
     }
     if name == "42" || name == "007" {
         let number = name.parse().unwrap();
-        assert_eq!(
-            parse_ip(std::format!("::1%{name}").as_bytes())
-                .unwrap()
-                .scope_id,
-            number
-        );
+        assert_eq!(parse_ip(std::format!("::1%{name}").as_bytes()).unwrap().scope_id, number);
     }
 }
