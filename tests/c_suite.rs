@@ -18,14 +18,7 @@ use support::{Language, Linking, compile, run};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What could differ in the archive: the start of the library, its fork handlers, its symbols.
-const LINKED_WITH_BOTH: &[&str] = &[
-    "close_wakes",
-    "errors",
-    "fork",
-    "process",
-    "resources",
-    "tcp",
-];
+const LINKED_WITH_BOTH: &[&str] = &["close_wakes", "errors", "fork", "process", "resources", "tcp"];
 
 /// How a case says that it can't run here; the reason is what it printed.
 const SKIPPED: i32 = 77;
@@ -59,17 +52,15 @@ fn trials(source: &Path) -> Vec<Trial> {
         for case in cases(&program) {
             let name = format!("{stem}::{case} [{label}]");
             let program = program.clone();
-            trials.push(Trial::ignorable_test(name, move || {
-                run_case(&program, &case)
-            }));
+            trials.push(Trial::ignorable_test(name, move || run_case(&program, &case)));
         }
     }
     trials
 }
 
 fn cases(program: &Path) -> Vec<String> {
-    let list = run::succeed(Command::new(program).arg("--list"), LIMIT)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let list =
+        run::succeed(Command::new(program).arg("--list"), LIMIT).unwrap_or_else(|error| panic!("{error}"));
     list.stdout.lines().map(str::to_string).collect()
 }
 
@@ -78,9 +69,6 @@ fn run_case(program: &Path, case: &str) -> Result<Completion, Failed> {
     match finished.status.code() {
         Some(0) => Ok(Completion::Completed),
         Some(SKIPPED) => Ok(Completion::ignored_with(finished.stdout.trim())),
-        _ => Err(Failed::from(format!(
-            "{}\n{}{}",
-            finished.status, finished.stdout, finished.stderr
-        ))),
+        _ => Err(Failed::from(format!("{}\n{}{}", finished.status, finished.stdout, finished.stderr))),
     }
 }
