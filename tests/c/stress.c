@@ -150,13 +150,17 @@ static void check_code(int64_t r, const char *call)
     }
 }
 
-static void check_address(struct group *g, unsigned end, sk_addr *at)
+static void check_address(const struct group *g, unsigned end, const sk_addr *at)
 {
     if (sk_addr_equal(at, &g->local[end]) == 1) return;
-    /* A close that wakes an accept makes Linux take the listener's port back, not its address. */
-    int dying = g->kind == G_LISTENER && at->port == 0 && sk_local_addr(g->h[end], at) == SK_EBADHANDLE;
-    at->port = g->local[end].port;
-    if (dying && sk_addr_equal(at, &g->local[end]) == 1) return;
+    /* A call that a close or an abort overtakes may see the end of the right socket: Linux takes the
+     * port of a listener back, and the address of a client. But then the handle is dead. */
+    static const uint8_t zero[16];
+    sk_addr again;
+    int ends = g->kind == G_TCP || g->kind == G_LISTENER;
+    int same_port = at->port == 0 || at->port == g->local[end].port;
+    int same_ip = memcmp(at->ip, zero, 4) == 0 || memcmp(at->ip, g->local[end].ip, 4) == 0;
+    if (ends && same_port && same_ip && sk_local_addr(g->h[end], &again) == SK_EBADHANDLE) return;
     char is[SK_ADDR_STRLEN], was[SK_ADDR_STRLEN];
     (void)sk_addr_format(at, is, sizeof is);
     (void)sk_addr_format(&g->local[end], was, sizeof was);
