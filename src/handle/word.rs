@@ -72,6 +72,8 @@ impl State {
     pub const MIXED: State = state(true, 2);
     /// Closed; calls that began earlier are on their way out.
     pub const CLOSING: State = state(true, 3);
+    /// The same, and others may have the socket: `shutdown` would harm them.
+    pub const CLOSING_SHARED: State = state(true, 7);
     /// The last of them has left, and one thread is clearing up.
     pub const FINAL: State = state(true, 4);
     /// Out of generations: never used again.
@@ -86,9 +88,13 @@ impl State {
         matches!(self, State::LIVE | State::CAREFUL | State::SHARED | State::MIXED)
     }
 
-    /// The socket may have other copies.
+    /// Others may have the socket too, so that `shutdown` must not be used to wake its calls.
     pub fn is_shared(self) -> bool {
-        matches!(self, State::SHARED | State::MIXED)
+        matches!(self, State::SHARED | State::MIXED | State::CLOSING_SHARED)
+    }
+
+    fn is_closing(self) -> bool {
+        matches!(self, State::CLOSING | State::CLOSING_SHARED)
     }
 }
 
@@ -136,10 +142,8 @@ impl Reading {
 /// What a pin found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pin {
-    /// Pinned; nobody shares the socket.
-    Alone,
-    /// Pinned; others may share the socket.
-    Shared,
+    /// Pinned.
+    Live,
     /// Not this tag, or not live. Not pinned.
     Stale(Left),
 }
@@ -203,15 +207,7 @@ impl Word {
 
     /// Tries to begin a call on the handle with this tag.
     pub fn pin(&self, tag: Tag) -> Pin {
-        if self.pin_plain(tag) {
-            return Pin::Alone;
-        }
-        let now = self.read();
-        match now.state() {
-            _ if !now.is_live(tag) => Pin::Stale(self.unpin()),
-            state if state.is_shared() => Pin::Shared,
-            _ => Pin::Alone,
-        }
+        if self.pin_plain(tag) || self.read().is_live(tag) { Pin::Live } else { Pin::Stale(self.unpin()) }
     }
 
     /// Takes a pin. True: on a live handle with this tag, whose calls may simply block.
@@ -246,7 +242,7 @@ impl Word {
             self.bits.fetch_add(ONE_PIN, Ordering::SeqCst);
             return Left::Done;
         }
-        if now.state() == State::CLOSING && now.pins() == 0 {
+        if now.state().is_closing() && now.pins() == 0 {
             // Whoever pins in between takes this election over when it leaves.
             if self.swap(now, now.with(State::FINAL)).is_ok() {
                 return Left::Last;
@@ -264,7 +260,10 @@ impl Word {
     pub fn close(&self, tag: Tag) -> Option<Reading> {
         let mut now = self.read();
         while now.is_live(tag) {
-            let closing = Reading::new(now.generation(), State::CLOSING, now.pins() + ONE_PIN);
+            // Of a mixed one every call has to be woken by both means.
+            let shared = now.state() == State::SHARED;
+            let state = if shared { State::CLOSING_SHARED } else { State::CLOSING };
+            let closing = Reading::new(now.generation(), state, now.pins() + ONE_PIN);
             match self.swap(now, closing) {
                 Ok(()) => return Some(now),
                 Err(seen) => now = seen,
@@ -360,7 +359,7 @@ impl Word {
         let now = self.read();
         let state = match now.state() {
             state if state.is_live() => State::SHARED,
-            State::CLOSING => State::FINAL,
+            state if state.is_closing() => State::FINAL,
             state => state,
         };
         self.bits.store(Reading::new(now.generation(), state, 0).0, Ordering::SeqCst);

@@ -5,8 +5,8 @@ use super::create::adopt;
 use super::pinned::Socket;
 use super::wait::Stop;
 use crate::error::{Code, Result};
-use crate::handle::Handle;
 use crate::handle::slot::mark;
+use crate::handle::{Handle, TABLE};
 use crate::net::address::Address;
 use crate::sys::address::Raw;
 use crate::sys::time::Timer;
@@ -18,10 +18,10 @@ pub fn accept(raw: i64, peer: Option<&mut Address>) -> Result<Handle> {
     let mut address = Raw::empty();
     let mut timer = Timer::new(listener.slot.recv_limit.get());
     let fd = listener.retry(poll::IN, &mut timer, &mut |must_not_block| {
-        if must_not_block || listener.table.moves {
+        if must_not_block || TABLE.get().moves {
             listener.make_nonblocking()?;
         }
-        let fd = if listener.table.moves {
+        let fd = if TABLE.get().moves {
             accept_reserved(&listener, &mut address)
         } else {
             next(listener.fd(), &mut address)
@@ -67,7 +67,7 @@ fn next(listener: Fd, peer: &mut Raw) -> sys::Result<Fd> {
 /// With a small table: takes a number that has a slot first, so that a connection for which
 /// there is none stays in the queue.
 fn accept_reserved(listener: &Socket, peer: &mut Raw) -> sys::Result<Fd> {
-    let table = listener.table;
+    let table = TABLE.get();
     let reserved = descriptor::copy(listener.fd(), table.base)?;
     let accepted = match table.index_of(reserved) {
         Some(_) => next(listener.fd(), peer),

@@ -85,7 +85,7 @@ impl Socket {
         if !self.is_closed() {
             return Ok(());
         }
-        if !self.shared {
+        if !self.is_shared() {
             let _ = calls::shutdown(self.fd(), How::Both);
         }
         Err(Code::SK_ECLOSED.into())

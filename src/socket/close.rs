@@ -12,7 +12,7 @@ use crate::handle::{Handle, Slot, Table};
 use crate::sys::address::{Family, Raw};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
-use crate::sys::{Fd, descriptor, option, poll, socket as calls};
+use crate::sys::{Fd, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
     end(raw, false)
@@ -32,6 +32,7 @@ fn end(raw: i64, abort: bool) -> Result<()> {
     let fd = table.fd_of(handle.index());
     let kind = Kind::from_traits(slot.traits.load(SeqCst));
     let calls_in_progress = before.pins() > 0;
+    leave_poller(slot, fd);
     if kind.is_tcp() {
         if abort && !before.state().is_shared() {
             reset(fd, calls_in_progress);
@@ -49,6 +50,18 @@ fn end(raw: i64, abort: bool) -> Result<()> {
         clear_up(table, slot, handle.index());
     }
     Ok(())
+}
+
+/// Takes a socket that is being closed, or given away, out of its poller: with a copy of it
+/// alive, the kernel would go on reporting it.
+pub fn leave_poller(slot: &Slot, fd: Fd) {
+    let poller = slot.poller.swap(0, SeqCst);
+    if poller != 0 {
+        let _keep = errno::Restore::later();
+        if let Ok(poller) = Pinned::new(poller as i64) {
+            let _ = epoll::remove(poller.fd(), fd);
+        }
+    }
 }
 
 /// Lets close(2) send a reset; sends it now where calls in progress put that off.
@@ -111,6 +124,8 @@ pub fn park(fd: Fd) {
 pub fn after_fork(table: &Table, index: u32, slot: &Slot) {
     // The parent's waits sleep on this one; waking them from here would be wrong.
     close_waker(slot);
+    // And a close here must not take the parent's socket out of the parent's poller.
+    slot.poller.store(0, SeqCst);
     if slot.has(mark::POLLER) {
         slot.mark(mark::FOREIGN);
     }

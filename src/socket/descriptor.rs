@@ -2,14 +2,14 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::close::close_waker;
+use super::close::{close_waker, leave_poller};
 use super::create::{adopt, house, publish};
 use super::kind::{Kind, Protocol, Type};
 use super::pinned::{Pinned, Socket, find};
 use crate::error::{Code, Result};
-use crate::handle::Handle;
 use crate::handle::slot::mark;
 use crate::handle::word::Kept;
+use crate::handle::{Handle, TABLE};
 use crate::net::address::Family;
 use crate::process;
 use crate::sys::{self, Fd, address, descriptor, option, socket as calls};
@@ -86,6 +86,7 @@ pub fn into_fd(raw: i64) -> Result<Fd> {
     })?;
     table.forget();
     let fd = table.fd_of(handle.index());
+    leave_poller(slot, fd);
     close_waker(slot);
     let blocking = descriptor::set_nonblocking(fd, false);
     let _ = slot.word.free();
@@ -98,7 +99,7 @@ pub fn dup(raw: i64) -> Result<Handle> {
     let socket = Socket::new(raw)?;
     // Before there is a copy that a shutdown could harm.
     socket.slot.word.share(1);
-    let fd = descriptor::copy(socket.fd(), socket.table.base)?;
+    let fd = descriptor::copy(socket.fd(), TABLE.get().base)?;
     let handle = adopt(fd, socket.kind(), socket.slot.traits.load(Relaxed) & mark::OF_THE_SOCKET, true)?;
     let interface = socket.slot.multicast_interface.load(Relaxed);
     find(handle)?.1.multicast_interface.store(interface, Relaxed);

@@ -11,37 +11,35 @@ use crate::handle::word::{Left, Pin};
 use crate::handle::{Handle, Slot, TABLE, Table};
 use crate::sys::Fd;
 
-/// A live handle of any kind, pinned.
+/// A live handle of any kind, pinned. Small, because it is handed around a lot.
 pub struct Pinned {
-    pub table: &'static Table,
     pub slot: &'static Slot,
     pub handle: Handle,
-    /// The slot's traits when it was pinned.
-    pub traits: u32,
-    /// Others may have the socket too, so that `shutdown` must not be used to wake its calls.
-    pub shared: bool,
 }
 
 impl Pinned {
     pub fn new(raw: i64) -> Result<Pinned> {
         let handle = Handle::from_raw(raw);
         let (table, slot) = find(handle)?;
-        let shared = match slot.word.pin(handle.tag()) {
-            Pin::Alone => false,
-            Pin::Shared => true,
-            Pin::Stale(left) => return Err(stale(table, slot, handle, left)),
-        };
-        let traits = slot.traits.load(Relaxed);
-        Ok(Pinned { table, slot, handle, traits, shared })
+        match slot.word.pin(handle.tag()) {
+            Pin::Live => Ok(Pinned { slot, handle }),
+            Pin::Stale(left) => Err(stale(table, slot, handle, left)),
+        }
     }
 
     #[inline(always)]
     pub fn fd(&self) -> Fd {
-        self.table.fd_of(self.handle.index())
+        TABLE.get().fd_of(self.handle.index())
+    }
+
+    /// Others may have the socket too, so that `shutdown` must not be used to wake its calls.
+    /// A call that asks before that becomes so is remembered in the word.
+    pub fn is_shared(&self) -> bool {
+        self.slot.word.read().state().is_shared()
     }
 
     pub fn kind(&self) -> Kind {
-        Kind::from_traits(self.traits)
+        Kind::from_traits(self.slot.traits.load(Relaxed))
     }
 
     /// Whether the handle was closed since it was pinned.
@@ -51,9 +49,20 @@ impl Pinned {
 }
 
 impl Drop for Pinned {
+    #[inline(never)] // one copy of it serves every kind of call
     fn drop(&mut self) {
         if self.slot.word.unpin() == Left::Last {
-            clear_up(self.table, self.slot, self.handle.index());
+            clear_up(TABLE.get(), self.slot, self.handle.index());
+        }
+    }
+}
+
+/// Takes a pin away that was kept without its `Pinned`.
+pub fn release(index: u32) {
+    let table = TABLE.get();
+    if let Some(slot) = table.at(index) {
+        if slot.word.unpin() == Left::Last {
+            clear_up(table, slot, index);
         }
     }
 }
@@ -108,9 +117,7 @@ impl Plain {
 
     /// The same pin, for the rest of a call that did not end as it began.
     pub fn into_socket(self, raw: i64) -> Socket {
-        let traits = self.slot.traits.load(Relaxed);
-        let handle = Handle::from_raw(raw);
-        Socket(Pinned { table: TABLE.get(), slot: self.slot, handle, traits, shared: false })
+        Socket(Pinned { slot: self.slot, handle: Handle::from_raw(raw) })
     }
 }
 
@@ -158,7 +165,7 @@ impl Socket {
     #[inline(never)]
     pub fn new(raw: i64) -> Result<Socket> {
         let pinned = Pinned::new(raw)?;
-        if pinned.traits & mark::POLLER != 0 {
+        if pinned.slot.has(mark::POLLER) {
             return Err(Code::SK_EOPNOTSUPP.into());
         }
         Ok(Socket(pinned))

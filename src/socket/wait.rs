@@ -3,15 +3,16 @@
 use core::sync::atomic::Ordering::SeqCst;
 
 use super::flags::to_poll;
-use super::pinned::{Pinned, Socket};
+use super::pinned::Pinned;
 use crate::error::{Code, Error, Result};
-use crate::handle::slot::Direction;
+use crate::handle::Slot;
+use crate::handle::slot::{Direction, mark};
 use crate::sys::poll::{self, Item};
 use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno};
 
 /// How long a wait is where only looking again tells that the handle was closed.
-const SLICE: u64 = 20_000_000;
+pub const SLICE: u64 = 20_000_000;
 
 /// Why a call ended without a result.
 pub enum Stop {
@@ -69,7 +70,7 @@ impl Pinned {
         sleep: &mut dyn FnMut(&mut Timer) -> core::result::Result<(), Stop>,
     ) -> core::result::Result<usize, Stop> {
         let _keep = errno::Restore::later();
-        let must_not_block = timer.limit() >= 0 || self.shared;
+        let must_not_block = timer.limit() >= 0 || self.is_shared();
         let mut fruitless = 0u32;
         loop {
             match attempt(must_not_block) {
@@ -105,8 +106,8 @@ impl Pinned {
     ) -> core::result::Result<i16, Stop> {
         let mut items = [item, other.unwrap_or(Item::NONE), Item::NONE];
         let mut slice = u64::MAX;
-        if self.shared {
-            match self.waker() {
+        if self.is_shared() {
+            match waker(self.slot) {
                 Ok(waker) => items = [item, other.unwrap_or(Item::NONE), Item::new(waker, poll::IN)],
                 Err(_) => slice = SLICE,
             }
@@ -141,30 +142,33 @@ impl Pinned {
             Err(errno) => Err(Stop::System(errno)),
         }
     }
+}
 
-    /// The descriptor by which `close` wakes the waits on a shared socket, made on first use.
-    fn waker(&self) -> sys::Result<Fd> {
-        match self.slot.waker.load(SeqCst) {
-            0 => {
-                let new = descriptor::waker()?;
-                // `close` first says that it closes and then looks for this; a wait first puts
-                // it here and then looks whether somebody closes. So one sees the other.
-                match self.slot.waker.compare_exchange(0, new.wrapping_add(1), SeqCst, SeqCst) {
-                    Ok(_) => Ok(new),
-                    Err(earlier) => {
-                        descriptor::close(new);
-                        Ok(earlier.wrapping_sub(1))
-                    }
+/// The descriptor by which `close` wakes the waits on a shared socket, made on first use.
+pub fn waker(slot: &Slot) -> sys::Result<Fd> {
+    match slot.waker.load(SeqCst) {
+        0 => {
+            let new = descriptor::waker()?;
+            // `close` first says that it closes and then looks for this; a wait first puts it
+            // here and then looks whether somebody closes. So one sees the other.
+            match slot.waker.compare_exchange(0, new.wrapping_add(1), SeqCst, SeqCst) {
+                Ok(_) => Ok(new),
+                Err(earlier) => {
+                    descriptor::close(new);
+                    Ok(earlier.wrapping_sub(1))
                 }
             }
-            made => Ok(made.wrapping_sub(1)),
         }
+        made => Ok(made.wrapping_sub(1)),
     }
 }
 
-impl Socket {
-    /// Waits until the socket shows one of the events, or an error or hang-up.
+impl Pinned {
+    /// Waits until the handle shows one of the events, or an error or hang-up.
     pub fn wait(&self, events: u32, limit: i64) -> Result<bool> {
+        if self.slot.has(mark::FOREIGN) {
+            return Err(Code::SK_EBADHANDLE.into());
+        }
         let _keep = errno::Restore::later();
         if self.slot.has_kept(Direction::Receive) || self.slot.has_kept(Direction::Send) {
             return Ok(true);

@@ -26,6 +26,7 @@ impl Timer {
     }
 
     /// Nanoseconds left; `None`: no limit.
+    #[inline(never)]
     pub fn left(&mut self) -> Option<u64> {
         let limit = u64::try_from(self.limit).ok()?;
         if limit == 0 {
