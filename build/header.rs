@@ -14,8 +14,6 @@ const SOURCES: &[&str] = &[
     "socket/flags.rs",
     "socket/options.rs",
     "sys/address.rs",
-    "poll/many.rs",
-    "poll/poller.rs",
     "capi/errors.rs",
     "capi/process.rs",
     "capi/sockets.rs",

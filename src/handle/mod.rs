@@ -47,8 +47,9 @@ impl Handle {
         Tag(self.0)
     }
 
+    /// The slot's number, or one that no slot has.
     #[inline(always)]
     pub fn index(self) -> u32 {
-        (self.0 & PINS) as u32
+        self.tag().index()
     }
 }

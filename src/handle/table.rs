@@ -4,11 +4,14 @@ use core::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 
 use crate::sys::memory::Published;
 
-use super::word::State;
+use super::word::{PINS, State};
 use super::{Handle, Slot};
 
 /// The most slots a table can have.
 pub const MAX_HANDLES: u32 = 1 << 20;
+
+// A handle has room for the number, and so has what `Tag::index` makes of a forged one.
+const _: () = assert!((MAX_HANDLES as u64) < PINS);
 
 /// The table of this process; one without slots until the first use.
 pub static TABLE: Published<Table> = Published::new(&NONE);
@@ -60,18 +63,14 @@ impl Table {
     /// traits. `None`: the slot is retired.
     pub fn publish(&self, index: u32, traits: u32, state: State) -> Option<Handle> {
         let slot = self.slots.get(index as usize)?;
-        // One that was closed behind our back is still counted; this one takes its place.
-        if !slot.word.read().state().is_live() {
-            self.live.fetch_add(1, Relaxed);
-        }
         if self.used.load(Relaxed) <= index {
             self.used.fetch_max(index.wrapping_add(1), Relaxed);
         }
         slot.reset(traits);
-        let tag = slot.word.publish(state);
-        if tag.is_none() {
-            self.live.fetch_sub(1, Relaxed);
-        }
+        let (tag, before) = slot.word.publish(state);
+        // One that was closed behind our back is still counted; this one takes its place.
+        let more = i64::from(tag.is_some()) - i64::from(before.is_live());
+        self.live.fetch_add(more, Relaxed);
         Some(Handle::new(tag?, index))
     }
 

@@ -30,17 +30,26 @@ const ONE_PIN: u64 = 1;
 /// Where a word has its pins, and a handle its slot's number.
 pub const PINS: u64 = (1 << PIN_BITS) - 1;
 
-const STATE: u64 = 1 << 63 | ((1 << STATE_BITS) - 1) << PIN_BITS;
+/// The state without bit 63.
+const CODE: u64 = ((1 << STATE_BITS) - 1) << PIN_BITS;
+const STATE: u64 = 1 << 63 | CODE;
 
 /// The last generation a slot can have.
 pub const LAST_GENERATION: u64 = (1 << (63 - GENERATION_SHIFT)) - 1;
 
 /// The generation of a handle together with the state LIVE. Bits in the place of the pins
-/// are ignored.
+/// are ignored. A number from outside can have any state instead: `index` tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Tag(pub u64);
 
 impl Tag {
+    /// The slot's number in a handle. One that has another state than LIVE would fit the word of
+    /// a slot in that state; it gets a number that no table has, which takes no test.
+    #[inline(always)]
+    pub fn index(self) -> u32 {
+        (self.0.wrapping_sub(State::LIVE.0) & (CODE | PINS)) as u32
+    }
+
     /// The word of a slot with this tag, live and not in use.
     fn reading(self) -> Reading {
         Reading(self.0 & !PINS)
@@ -65,23 +74,27 @@ const fn state(sign: bool, code: u64) -> State {
 
 impl State {
     /// Nobody's: the state of zeroed memory.
+    #[allow(dead_code)] // nothing has to set it
     pub const FREE: State = state(false, 0);
+    /// Nobody's any more.
+    pub const FREED: State = state(true, 0);
+    /// A live handle that nobody shares, and whose calls may simply block. No other state has
+    /// its code, see `Tag::index`.
+    pub const LIVE: State = state(false, 1);
     /// A live handle whose socket others may have too.
-    pub const SHARED: State = state(true, 1);
+    pub const SHARED: State = state(true, 2);
     /// Shared, and a call that began before it became so may be blocked in the plain way.
-    pub const MIXED: State = state(true, 2);
+    pub const MIXED: State = state(true, 3);
     /// Closed; calls that began earlier are on their way out.
-    pub const CLOSING: State = state(true, 3);
+    pub const CLOSING: State = state(true, 4);
     /// The same, and others may have the socket: `shutdown` would harm them.
     pub const CLOSING_SHARED: State = state(true, 7);
     /// The last of them has left, and one thread is clearing up.
-    pub const FINAL: State = state(true, 4);
-    /// Out of generations: never used again.
-    pub const RETIRED: State = state(true, 5);
+    pub const FINAL: State = state(true, 5);
     /// A live handle that nobody shares, with a reason why its calls can't be plain ones.
     pub const CAREFUL: State = state(true, 6);
-    /// A live handle that nobody shares, and whose calls may simply block.
-    pub const LIVE: State = state(false, 1);
+    /// Out of generations: never used again.
+    pub const RETIRED: State = state(false, 3);
 
     /// A handle with this state can be used.
     pub fn is_live(self) -> bool {
@@ -191,7 +204,11 @@ impl Word {
     /// A free word whose next generation is the one after `generation`: for tests and models.
     #[cfg(test)]
     pub fn starting_at(generation: u64) -> Word {
-        Word { bits: AtomicU64::new(Reading::new(generation, State::FREE, 0).0) }
+        let state = match generation {
+            0 => State::FREE,
+            _ => State::FREED,
+        };
+        Word { bits: AtomicU64::new(Reading::new(generation, state, 0).0) }
     }
 
     pub fn read(&self) -> Reading {
@@ -295,7 +312,7 @@ impl Word {
             let (state, freed) = if now.generation() == LAST_GENERATION {
                 (State::RETIRED, Freed::Park)
             } else {
-                (State::FREE, Freed::Close)
+                (State::FREED, Freed::Close)
             };
             match self.swap(now, now.with(state)) {
                 Ok(()) => return freed,
@@ -305,14 +322,14 @@ impl Word {
         Freed::Lost
     }
 
-    /// Makes the slot live with the next generation, and tells the tag. The kernel has just
-    /// handed out the number, so whatever lives here was closed behind our back and dies.
-    /// `state` is one of the live ones. `None`: no generation is left.
-    pub fn publish(&self, state: State) -> Option<Tag> {
+    /// Makes the slot live with the next generation, and tells the tag, and the state from just
+    /// before. The kernel has just handed out the number, so whatever lives here was closed
+    /// behind our back and dies. `state` is one of the live ones. `None`: no generation is left.
+    pub fn publish(&self, state: State) -> (Option<Tag>, State) {
         let mut now = self.read();
         loop {
             if now.state() == State::RETIRED {
-                return None;
+                return (None, State::RETIRED);
             }
             let (tag, to) = if now.generation() == LAST_GENERATION {
                 (None, now.with(State::RETIRED))
@@ -322,19 +339,24 @@ impl Word {
                 (Some(next.tag()), next)
             };
             match self.swap(now, to) {
-                Ok(()) => return tag,
+                Ok(()) => return (tag, now.state()),
                 Err(seen) => now = seen,
             }
         }
     }
 
     /// Says whether the handle's calls may simply block. On a shared one they never do.
-    pub fn set_plain(&self, plain: bool) {
-        let (from, to) = if plain { (State::CAREFUL, State::LIVE) } else { (State::LIVE, State::CAREFUL) };
+    /// `plain` looks at the reasons, which others may be changing too. Each of them comes
+    /// here afterwards: the later one in the order of this word sees the reasons of both.
+    pub fn set_plain(&self, plain: impl Fn() -> bool) {
         let mut now = self.read();
-        while now.state() == from {
-            match self.swap(now, now.with(to)) {
-                Ok(()) => return,
+        while matches!(now.state(), State::LIVE | State::CAREFUL) {
+            let so = plain();
+            let state = if so { State::LIVE } else { State::CAREFUL };
+            // Also where nothing changes: it is what the others are ordered by.
+            match self.swap(now, now.with(state)) {
+                Ok(()) if plain() == so => return,
+                Ok(()) => now = self.read(),
                 Err(seen) => now = seen,
             }
         }

@@ -223,9 +223,12 @@ impl Socket {
 
     /// Whether calls may simply block from here on: not with a limit or a kept error.
     pub fn update_plain(&self) {
-        let limited = self.slot.recv_limit.get() >= 0 || self.slot.send_limit.get() >= 0;
-        let kept = self.slot.has_kept(Direction::Receive) || self.slot.has_kept(Direction::Send);
-        self.slot.word.set_plain(!limited && !kept && !self.kind().is_careful());
+        let slot = self.slot;
+        slot.word.set_plain(|| {
+            let limited = slot.recv_limit.get() >= 0 || slot.send_limit.get() >= 0;
+            let kept = slot.has_kept(Direction::Receive) || slot.has_kept(Direction::Send);
+            !limited && !kept && !self.kind().is_careful()
+        });
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.

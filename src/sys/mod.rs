@@ -8,7 +8,6 @@
 pub mod address;
 pub mod descriptor;
 mod direct;
-pub mod epoll;
 pub mod errno;
 pub mod fork;
 pub mod interface;

@@ -5,7 +5,6 @@ use super::{Errno, Fd};
 pub const IN: i16 = libc::POLLIN;
 pub const OUT: i16 = libc::POLLOUT;
 pub const PRIORITY: i16 = libc::POLLPRI;
-pub const ERROR: i16 = libc::POLLERR;
 pub const HANGUP: i16 = libc::POLLHUP;
 pub const INVALID: i16 = libc::POLLNVAL;
 /// The peer, or `shutdown`, ended the direction that we read.
@@ -21,10 +20,6 @@ impl Item {
 
     pub const fn new(fd: Fd, events: i16) -> Item {
         Item(libc::pollfd { fd, events, revents: 0 })
-    }
-
-    pub fn fd(&self) -> Fd {
-        self.0.fd
     }
 
     pub fn found(&self) -> i16 {
