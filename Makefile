@@ -22,7 +22,7 @@ BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --rel
 	--no-default-features --locked -- --print=native-static-libs
 NATIVE := $(SHIP)/native-static-libs
 # Told to the scripts that measure.
-MEASURED = --library "$(SHIP)/release" --native "$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"
+MEASURED = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"
 
 .PHONY: all
 all: ## Build the shared and the static library, as they are installed
