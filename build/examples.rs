@@ -18,7 +18,7 @@ pub fn build_and_test(root: &Path) -> Result<(), String> {
     // A program for another machine is only built.
     let runs_here = env::var("HOST").is_ok_and(|host| host == target);
 
-    let library = library::build(root, &out.join("nested"), Some("staticlib"), Some(&target))?;
+    let library = library::build(root, &out.join("nested"), "release", Some("staticlib"), Some(&target))?;
     let programs = out.join("c-examples");
     fs::create_dir_all(&programs).map_err(|error| format!("{}: {error}", programs.display()))?;
     for source in compile::examples(root)? {

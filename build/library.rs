@@ -1,4 +1,4 @@
-//! Builds the library as it is shipped (release, without std) in a Cargo call of its own.
+//! Builds the library without std, as it is shipped, in a Cargo call of its own.
 //! For `build/examples.rs` and the tests, which link C programs with it.
 
 use std::env;
@@ -22,11 +22,13 @@ pub struct Library {
 }
 
 /// Builds into `target`, which must not be the directory of the running Cargo: it holds the
-/// lock on that one, and the call would wait for ever. `kind` is the crate type, where not all
-/// are needed; `triple` the target, where it is not this machine.
+/// lock on that one, and the call would wait for ever. `profile` is "release" for what is shipped;
+/// `kind` the crate type, where not all are needed; `triple` the target, where it is not this
+/// machine.
 pub fn build(
     root: &Path,
     target: &Path,
+    profile: &str,
     kind: Option<&str>,
     triple: Option<&str>,
 ) -> Result<Library, String> {
@@ -38,7 +40,7 @@ pub fn build(
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_BUILD_DIR", target)
-        .args(["rustc", "--lib", "--release", "--no-default-features", "--locked", "--offline"])
+        .args(["rustc", "--lib", "--profile", profile, "--no-default-features", "--locked", "--offline"])
         .arg("--message-format=json-render-diagnostics")
         .args(kind.map(|kind| format!("--crate-type={kind}")))
         .args(triple.map(|triple| format!("--target={triple}")))

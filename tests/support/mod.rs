@@ -57,7 +57,7 @@ pub fn shipped() -> &'static Library {
     SHIPPED.get_or_init(|| {
         let target =
             Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a directory in the target directory");
-        let library = library::build(root(), &target.join("ship"), None, None)
+        let library = library::build(root(), &target.join("ship"), "release", None, None)
             .unwrap_or_else(|error| panic!("{error}"));
         let shared = library.shared.as_ref().expect("a shared library");
         // Another test may have made it, and may be using it.
@@ -65,6 +65,15 @@ pub fn shipped() -> &'static Library {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => panic!("libsk.so.0: {error}"),
             _ => library,
         }
+    })
+}
+
+/// The library without std as `cargo build` makes it, not optimised.
+pub fn unoptimised() -> &'static Library {
+    static UNOPTIMISED: OnceLock<Library> = OnceLock::new();
+    UNOPTIMISED.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unoptimised");
+        library::build(root(), &target, "dev", None, None).unwrap_or_else(|error| panic!("{error}"))
     })
 }
 
@@ -97,17 +106,23 @@ pub fn compile(source: &Path, language: Language, linking: Linking) -> PathBuf {
     program
 }
 
-fn link(source: &Path, language: Language, linking: Linking, program: &Path) {
-    let library = shipped();
-    // Under a name of its own at first: another test process may be running the program.
-    let new = program.with_extension(std::process::id().to_string());
+/// The compiler, with the flags of the house and the header's folder.
+pub fn compiler(language: Language) -> Command {
     let (variable, default, flags) = match language {
         Language::C => ("CC", "cc", C99),
         Language::Cxx => ("CXX", "c++", CXX17),
     };
     let mut compiler = Command::new(env::var(variable).unwrap_or_else(|_| default.into()));
-    compiler.args(flags).args(["-O2", "-g", "-I"]).arg(root().join("include"));
-    compiler.arg(source).args(["-x", "none", "-o"]).arg(&new);
+    compiler.args(flags).arg("-I").arg(root().join("include"));
+    compiler
+}
+
+fn link(source: &Path, language: Language, linking: Linking, program: &Path) {
+    let library = shipped();
+    // Under a name of its own at first: another test process may be running the program.
+    let new = program.with_extension(std::process::id().to_string());
+    let mut compiler = compiler(language);
+    compiler.args(["-O2", "-g"]).arg(source).args(["-x", "none", "-o"]).arg(&new);
     match linking {
         Linking::Static => compiler.arg(&library.archive).args(&library.native),
         Linking::Shared => {
