@@ -149,6 +149,8 @@ impl Socket {
             self.recv(data, flags)?
         } else {
             let asked = Receive::new(flags, self.kind())?;
+            // What stays where the kernel has no name for the sender: an unnamed Unix socket.
+            address = Raw::only_family(self.kind().family());
             self.receive(asked, &mut |flags| calls::recv_from(self.fd(), data, flags, &mut address))?
         };
         from.write(address.address().unwrap_or(Address::NONE));
