@@ -713,7 +713,7 @@ int sk_abort(sk_handle s);
  * s: a socket.
  * out: the address; unbound: any address with port 0. An IPv4 one on a dual-stack socket is `SK_INET`.
  *
- * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EINVAL` (out is NULL).
+ * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EINVAL` (out is NULL), `SK_ECLOSED`.
  *
  * Threads: any. Signals: not in a handler. Since 0.1. See getsockname(2).
  */

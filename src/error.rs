@@ -217,7 +217,8 @@ pub type Result<T> = core::result::Result<T, Error>;
 
 impl From<Code> for Error {
     /// A failure that the operating system was not asked about.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn from(code: Code) -> Self {
         let errno = row(code as i64).and_then(|row| ERRNOS.get(row));
         Error { code, errno: errno.map_or(libc::EIO, |&errno| errno.into()) }

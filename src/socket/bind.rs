@@ -8,7 +8,7 @@ use crate::net::address::{Address, Family};
 use crate::net::parse;
 use crate::sys::address::Raw;
 use crate::sys::socket::How;
-use crate::sys::{Errno, descriptor, option, socket as calls};
+use crate::sys::{self, Errno, descriptor, option, socket as calls};
 
 impl Socket {
     /// The kernel's form of an address for this socket. IPv4 is welcome on a dual-stack one.
@@ -110,11 +110,21 @@ impl Socket {
     }
 
     pub fn local_address(&self) -> Result<Address> {
-        shown(calls::local_address(self.fd())?)
+        self.shown(calls::local_address(self.fd()))
     }
 
     pub fn peer_address(&self) -> Result<Address> {
-        shown(calls::peer_address(self.fd())?)
+        self.shown(calls::peer_address(self.fd()))
+    }
+}
+
+impl Socket {
+    /// An address of this socket from the kernel. A close may have dissolved it meanwhile.
+    fn shown(&self, raw: sys::Result<Raw>) -> Result<Address> {
+        if self.is_closed() {
+            return Err(Code::SK_ECLOSED.into());
+        }
+        shown(raw?)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::handle::{Handle, Slot, Table};
 use crate::sys::address::{Family, Raw};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
-use crate::sys::{Fd, descriptor, option, poll, socket as calls};
+use crate::sys::{Fd, descriptor, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
     end(raw, false)
@@ -25,6 +25,7 @@ pub fn abort(raw: i64) -> Result<()> {
 }
 
 fn end(raw: i64, abort: bool) -> Result<()> {
+    let _keep = errno::Restore::later();
     let handle = Handle::from_raw(raw);
     let (table, slot) = find(handle)?;
     let before = slot.word.close(handle.tag()).ok_or(Code::SK_EBADHANDLE)?;

@@ -125,6 +125,13 @@ impl Socket {
     /// Unix streams connect at once, or their peer's queue is full: then there is nothing to
     /// poll, and nothing wakes a blocked connect. So it blocks a little, again and again.
     fn connect_unix(&self, address: &Raw, timer: &mut Timer) -> core::result::Result<(), Failed> {
+        // The kernel would wait for room in the queue before it says these.
+        if self.slot.has(mark::LISTENING) {
+            return Err(Failed::Error(Code::SK_EINVAL.into()));
+        }
+        if !self.slot.has(mark::NONBLOCKING) {
+            return Err(Failed::Error(Code::SK_EISCONN.into()));
+        }
         let mut sliced = false;
         let result = loop {
             let result = calls::connect(self.fd(), address);

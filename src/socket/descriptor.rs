@@ -58,13 +58,17 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
         // Or a close might have to wait.
         option::set_linger(fd, None)?;
     }
-    let marks = [
-        (listening, mark::LISTENING | mark::INHERITS),
-        (connected, mark::CONNECTED),
-        (nonblocking, mark::NONBLOCKING),
-        (true, mark::REUSE_CHOSEN),
-    ];
-    Ok(marks.into_iter().filter(|(so, _)| *so).fold(0, |bits, (_, mark)| bits | mark))
+    let mut marks = mark::REUSE_CHOSEN;
+    if listening {
+        marks |= mark::LISTENING | mark::INHERITS;
+    }
+    if connected {
+        marks |= mark::CONNECTED;
+    }
+    if nonblocking {
+        marks |= mark::NONBLOCKING;
+    }
+    Ok(marks)
 }
 
 impl Pinned {

@@ -113,7 +113,10 @@ pub fn send_to(raw: i64, data: &[u8], to: &Address) -> Count {
 #[cold]
 #[inline(never)]
 fn otherwise(raw: i64, call: impl FnOnce(&Socket) -> Result<usize>, other: NotPlain) -> Count {
-    other.into_socket(raw).and_then(|socket| call(&socket)).into()
+    match other.into_socket(raw) {
+        Ok(socket) => finish(call(&socket), socket),
+        Err(error) => Err(error).into(),
+    }
 }
 
 /// The end of a plain call that moved nothing. `again` is the call once more, where a signal
@@ -124,10 +127,20 @@ fn rest(raw: i64, again: impl FnOnce(&Socket) -> Result<usize>, plain: Plain, an
     let socket = plain.into_socket(raw);
     let result = match answer.result() {
         Err(Errno(libc::EINTR | libc::EAGAIN)) => again(&socket),
-        _ if socket.is_closed() => Err(Code::SK_ECLOSED.into()),
-        result => result.map_err(Into::into),
+        result => settle(&socket, result),
     };
-    // Let go before the result is told, as in every other call.
+    finish(result, socket)
+}
+
+/// What the kernel said is the result, unless the handle was closed meanwhile.
+#[inline(never)]
+fn settle(socket: &Socket, result: sys::Result<usize>) -> Result<usize> {
+    if socket.is_closed() { Err(Code::SK_ECLOSED.into()) } else { Ok(result?) }
+}
+
+/// Lets go before the result is told, as in every other call.
+#[inline(never)]
+fn finish(result: Result<usize>, socket: Socket) -> Count {
     drop(socket);
     result.into()
 }
@@ -149,6 +162,8 @@ impl Socket {
             self.recv(data, flags)?
         } else {
             let asked = Receive::new(flags, self.kind())?;
+            // What stays where the kernel has no name for the sender: an unnamed Unix socket.
+            address = Raw::only_family(self.kind().family());
             self.receive(asked, &mut |flags| calls::recv_from(self.fd(), data, flags, &mut address))?
         };
         from.write(address.address().unwrap_or(Address::NONE));

@@ -202,7 +202,7 @@ impl Raw {
     }
 
     /// Address and length for a call that writes them.
-    pub fn to_fill(&mut self) -> (*mut sockaddr, *mut socklen_t) {
+    pub fn fill(&mut self) -> (*mut sockaddr, *mut socklen_t) {
         self.len = size_of::<Any>() as socklen_t;
         ((&raw mut self.any).cast(), &raw mut self.len)
     }

@@ -34,12 +34,14 @@ pub fn last() -> Errno {
 pub struct Restore(c_int);
 
 impl Restore {
+    #[inline(never)]
     pub fn later() -> Restore {
         Restore(get())
     }
 }
 
 impl Drop for Restore {
+    #[inline(never)]
     fn drop(&mut self) {
         set(self.0);
     }

@@ -25,7 +25,7 @@ pub fn pair(kind: libc::c_int) -> Result<[Fd; 2]> {
 /// The next connection, close-on-exec and in blocking mode, and who it comes from, see accept(2).
 pub fn accept(fd: Fd, peer: Option<&mut Raw>) -> Result<Fd> {
     let (address, len) = match peer {
-        Some(peer) => peer.to_fill(),
+        Some(peer) => peer.fill(),
         None => (core::ptr::null_mut(), core::ptr::null_mut()),
     };
     // SAFETY: both pointers are null, or address and length of one `Raw`, exclusively ours.

@@ -95,7 +95,7 @@ impl Region {
     /// The memory is valid for reads and writes of `len` bytes from now on, for the life of
     /// the process, and nobody else uses it.
     pub unsafe fn new(start: NonNull<u8>, len: usize) -> Option<Region> {
-        start.as_ptr().addr().is_multiple_of(ALIGN).then_some(Region { start, len })
+        (start.as_ptr().addr() % ALIGN == 0).then_some(Region { start, len })
     }
 
     /// Zero pages, which take memory only when touched.

@@ -90,7 +90,9 @@ pub fn recv_from(
         unsafe { direct::recvfrom(fd, data.as_mut_ptr().cast(), data.len(), flags, address, &mut len) }
             .0
             .result()?;
-    from.filled(len);
+    if len > 0 {
+        from.filled(len);
+    }
     Ok(received)
 }
 
@@ -152,7 +154,7 @@ pub fn recv_from_plain<'a>(
 
 pub fn local_address(fd: Fd) -> Result<Raw> {
     let mut raw = Raw::empty();
-    let (address, len) = raw.to_fill();
+    let (address, len) = raw.fill();
     // SAFETY: address and length are those of one `Raw`, exclusively ours.
     unsafe { syscall!(getsockname(fd, address, len)) }?;
     Ok(raw)
@@ -160,7 +162,7 @@ pub fn local_address(fd: Fd) -> Result<Raw> {
 
 pub fn peer_address(fd: Fd) -> Result<Raw> {
     let mut raw = Raw::empty();
-    let (address, len) = raw.to_fill();
+    let (address, len) = raw.fill();
     // SAFETY: address and length are those of one `Raw`, exclusively ours.
     unsafe { syscall!(getpeername(fd, address, len)) }?;
     Ok(raw)
