@@ -19,7 +19,7 @@ PROGRAMS := $(TARGET)/c-examples
 EXAMPLES := $(patsubst c-examples/%.c,$(PROGRAMS)/%,$(wildcard c-examples/*.c))
 # The same call as in build/library.rs, so that neither undoes the other's work.
 BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --release \
-	--no-default-features --locked -- --print=native-static-libs
+	--no-default-features --locked --crate-type=cdylib,staticlib -- --print=native-static-libs
 NATIVE := $(SHIP)/native-static-libs
 # Told to the scripts that measure.
 MEASURED = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"

@@ -23,8 +23,9 @@ pub struct Library {
 
 /// Builds into `target`, which must not be the directory of the running Cargo: it holds the
 /// lock on that one, and the call would wait for ever. `profile` is "release" for what is shipped;
-/// `kind` the crate type, where not all are needed; `triple` the target, where it is not this
-/// machine.
+/// `kind` the crate type, where not both are needed; `triple` the target, where it is not this
+/// machine. Without an rlib, so that link-time optimisation can make the Rust runtime's names
+/// private: another Rust archive in the program brings the same ones.
 pub fn build(
     root: &Path,
     target: &Path,
@@ -42,7 +43,7 @@ pub fn build(
         .env("CARGO_BUILD_BUILD_DIR", target)
         .args(["rustc", "--lib", "--profile", profile, "--no-default-features", "--locked", "--offline"])
         .arg("--message-format=json-render-diagnostics")
-        .args(kind.map(|kind| format!("--crate-type={kind}")))
+        .arg(format!("--crate-type={}", kind.unwrap_or("cdylib,staticlib")))
         .args(triple.map(|triple| format!("--target={triple}")))
         .args(["--", "--print=native-static-libs"]);
     let run::Finished { stdout, stderr, .. } = run::succeed(&mut cargo, LIMIT)?;
