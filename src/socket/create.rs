@@ -1,5 +1,7 @@
 //! New sockets, and how any descriptor becomes a handle.
 
+use once_cell::race::OnceBool;
+
 use super::close::park;
 use super::kind::{Kind, Protocol, Type};
 use crate::error::{Code, Result};
@@ -10,6 +12,9 @@ use crate::net::address::Family;
 use crate::process;
 use crate::sys::socket::{DGRAM, SEQPACKET, STREAM};
 use crate::sys::{Errno, Fd, address, descriptor, option, socket as calls};
+
+/// The system's default is not ours (net.ipv6.bindv6only): found out once, with the first IPv6 socket.
+static V6ONLY_BY_DEFAULT: OnceBool = OnceBool::new();
 
 /// The kernel's number of a type.
 fn number(carries: Type) -> i32 {
@@ -45,8 +50,7 @@ pub fn socket(family: Family, carries: Type, protocol: Protocol) -> Result<Handl
         if kind.is_tcp() {
             option::set(fd, option::NODELAY, 1)?;
         }
-        if kind.is_inet6() {
-            // The system's own default may be otherwise (net.ipv6.bindv6only).
+        if kind.is_inet6() && V6ONLY_BY_DEFAULT.get_or_init(|| option::get(fd, option::V6ONLY) != Ok(0)) {
             option::set(fd, option::V6ONLY, 0)?;
         }
         Ok(())

@@ -224,7 +224,7 @@ impl Socket {
                 let wanted = if flags & message::OOB != 0 { poll::PRIORITY } else { poll::IN };
                 let found = self.sleep_for(wanted | poll::READ_ENDED, timer)?;
                 ended.set(found & (poll::READ_ENDED | poll::HANGUP) != 0);
-                Ok(())
+                Ok(found)
             },
         )?;
         if received == 0 && self.is_closed() { Err(Stop::Closed) } else { Ok(received) }
@@ -320,17 +320,17 @@ impl Socket {
             },
             &mut |timer| match to {
                 Some(to) if never_block => self.sleep_for_room_at(to, timer),
-                _ => self.sleep_for(poll::OUT, timer).map(drop),
+                _ => self.sleep_for(poll::OUT, timer),
             },
         )
     }
 
     /// Sleeps until a Unix datagram peer that this socket is not connected to has room: there
     /// is only a socket connected to it that can tell.
-    fn sleep_for_room_at(&self, peer: &Raw, timer: &mut Timer) -> core::result::Result<(), Stop> {
+    fn sleep_for_room_at(&self, peer: &Raw, timer: &mut Timer) -> core::result::Result<i16, Stop> {
         let mut own = [Item::new(self.fd(), poll::OUT)];
         if poll::poll(&mut own, Some(0)) == Ok(0) {
-            return self.sleep_for(poll::OUT, timer).map(drop);
+            return self.sleep_for(poll::OUT, timer);
         }
         // Of our own descriptor only a shutdown is of interest now.
         let own = Item::new(self.fd(), 0);
@@ -345,7 +345,7 @@ impl Socket {
         if let Ok(helper) = helper {
             descriptor::close(helper);
         }
-        result.map(drop)
+        result
     }
 
     /// Sends everything. `sent` says how far it came, in any case.

@@ -58,7 +58,7 @@ impl Pinned {
         timer: &mut Timer,
         attempt: Attempt,
     ) -> core::result::Result<usize, Stop> {
-        self.retry_with(timer, attempt, &mut |timer| self.sleep_for(events, timer).map(drop))
+        self.retry_with(timer, attempt, &mut |timer| self.sleep_for(events, timer))
     }
 
     /// As `retry`, with another way to sleep. errno stays as it is on success.
@@ -67,7 +67,7 @@ impl Pinned {
         &self,
         timer: &mut Timer,
         attempt: Attempt,
-        sleep: &mut dyn FnMut(&mut Timer) -> core::result::Result<(), Stop>,
+        sleep: &mut dyn FnMut(&mut Timer) -> core::result::Result<i16, Stop>,
     ) -> core::result::Result<usize, Stop> {
         let _keep = errno::Restore::later();
         let must_not_block = timer.limit() >= 0 || self.is_shared();
@@ -79,13 +79,14 @@ impl Pinned {
                 Err(Errno(libc::EINTR)) => {}
                 Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => return Err(Stop::WouldWait),
                 Err(Errno(libc::EAGAIN)) => {
-                    // An event that no attempt can take away, as a queued ICMP error is,
-                    // would turn this loop into a spin.
-                    fruitless = fruitless.saturating_add(1);
-                    if fruitless > 8 {
-                        let _ = poll::poll(&mut [], Some(1_000_000));
+                    // An error that no attempt takes away, as a queued ICMP one is, would turn
+                    // this loop into a spin.
+                    if sleep(timer)? == poll::ERROR {
+                        fruitless = fruitless.saturating_add(1);
+                        if fruitless > 8 {
+                            let _ = poll::poll(&mut [], Some(1_000_000));
+                        }
                     }
-                    sleep(timer)?;
                 }
                 Err(errno) => return Err(Stop::System(errno)),
             }

@@ -5,6 +5,7 @@ use super::{Errno, Fd};
 pub const IN: i16 = libc::POLLIN;
 pub const OUT: i16 = libc::POLLOUT;
 pub const PRIORITY: i16 = libc::POLLPRI;
+pub const ERROR: i16 = libc::POLLERR;
 pub const HANGUP: i16 = libc::POLLHUP;
 pub const INVALID: i16 = libc::POLLNVAL;
 /// The peer, or `shutdown`, ended the direction that we read.
