@@ -53,7 +53,7 @@ bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python
 
 .PHONY: size
 size: all ## Measure the library, and what it adds to a program (Python 3)
-	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED)
+	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED) $(SIZE_FLAGS)
 
 .PHONY: no-panic
 no-panic: ## Show that no panic can be reached in the library

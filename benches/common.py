@@ -17,6 +17,7 @@ def arguments(description):
     parser.add_argument("--library", type=pathlib.Path, required=True, help="folder of libsk.so and libsk.a")
     parser.add_argument("--native", required=True, help="what a program with libsk.a is linked with besides")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for programs")
+    parser.add_argument("--show", default="", help="what is shown and not judged, as the verdict names it")
     told = parser.parse_args()
     told.library = told.library.resolve()
     told.out = told.out.resolve()

@@ -78,8 +78,13 @@ static inline sock sock_new(void) { return sk_socket(SK_INET, SK_STREAM, SK_PROT
 /* Port 0: any free one, which is told. */
 static inline sock sock_listen(uint16_t *port) {
     sk_handle s = sock_new();
-    sk_addr address;
-    if (s < 0 || sk_bind(s, "127.0.0.1", *port) < 0 || sk_listen(s, 16) < 0 || sk_local_addr(s, &address) < 0)
+    sk_addr address = {0};
+    /* An address from its bytes, as the raw calls have it: no text to read. */
+    address.family = SK_INET;
+    address.port = *port;
+    address.ip[0] = 127;
+    address.ip[3] = 1;
+    if (s < 0 || sk_bind_addr(s, &address) < 0 || sk_listen(s, 16) < 0 || sk_local_addr(s, &address) < 0)
         return -1;
     *port = address.port;
     return s;

@@ -868,7 +868,7 @@ int sk_get_option_text(sk_handle s, int option, char *out, size_t len);
 int sk_set_timeout(sk_handle s, int64_t ms);
 
 /**
- * Reads the text of an address: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "10.0.0.1",
+ * Reads the text of an address: `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, "10.0.0.1",
  * "::1", "unix:/run/a.sock", "unix:///run/a.sock", "unix:@name". Exact: no spaces, no
  * "127.1", no leading zeros; without a port it is 0. In Unix names `\xNN` stands for a byte.
  *
@@ -884,7 +884,7 @@ int sk_addr_parse(const char *text, struct sk_addr *out);
 
 /**
  * Writes an address as text, in a form that `sk_addr_parse` reads back: no port where it is 0,
- * else "[::1]:80"; zones by the interface's name; `SK_UNSPEC` is "", an unnamed Unix
+ * else `[::1]:80`; zones by the interface's name; `SK_UNSPEC` is "", an unnamed Unix
  * address "unix:", an abstract one "unix:@name". `SK_ADDR_STRLEN` bytes are always enough.
  *
  * addr: the address.
