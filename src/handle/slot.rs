@@ -87,6 +87,24 @@ pub mod mark {
 }
 
 impl Slot {
+    /// A zeroed one, but for the generations that it has used.
+    #[cfg(test)]
+    pub fn starting_at(generation: u64) -> Slot {
+        let limit = || Limit { ms: AtomicI64::new(0) };
+        Slot {
+            word: Word::starting_at(generation),
+            recv_limit: limit(),
+            send_limit: limit(),
+            connect_limit: limit(),
+            poller: AtomicU64::new(0),
+            poller_data: AtomicU64::new(0),
+            traits: AtomicU32::new(0),
+            waker: AtomicI32::new(0),
+            kept: AtomicU32::new(0),
+            multicast_interface: AtomicU32::new(0),
+        }
+    }
+
     /// Everything as a new handle has it. Before the word is published.
     pub fn reset(&self, traits: u32) {
         self.recv_limit.set(-1);

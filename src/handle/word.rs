@@ -76,7 +76,7 @@ impl State {
     /// Nobody's: the state of zeroed memory.
     #[allow(dead_code)] // nothing has to set it
     pub const FREE: State = state(false, 0);
-    /// Nobody's any more.
+    /// Nobody's any more. With the last generation: for ever, the slot is retired.
     pub const FREED: State = state(true, 0);
     /// A live handle that nobody shares, and whose calls may simply block. No other state has
     /// its code, see `Tag::index`.
@@ -91,10 +91,8 @@ impl State {
     pub const CLOSING_SHARED: State = state(true, 7);
     /// The last of them has left, and one thread is clearing up.
     pub const FINAL: State = state(true, 5);
-    /// A live handle that nobody shares, with a reason why its calls can't be plain ones.
+    /// A live handle that nobody shares, which has or had a reason why calls can't be plain ones.
     pub const CAREFUL: State = state(true, 6);
-    /// Out of generations: never used again.
-    pub const RETIRED: State = state(false, 3);
 
     /// A handle with this state can be used.
     pub fn is_live(self) -> bool {
@@ -309,13 +307,9 @@ impl Word {
     pub fn free(&self) -> Freed {
         let mut now = self.read();
         while now.state() == State::FINAL {
-            let (state, freed) = if now.generation() == LAST_GENERATION {
-                (State::RETIRED, Freed::Park)
-            } else {
-                (State::FREED, Freed::Close)
-            };
-            match self.swap(now, now.with(state)) {
-                Ok(()) => return freed,
+            match self.swap(now, now.with(State::FREED)) {
+                Ok(()) if now.generation() == LAST_GENERATION => return Freed::Park,
+                Ok(()) => return Freed::Close,
                 Err(seen) => now = seen,
             }
         }
@@ -328,11 +322,8 @@ impl Word {
     pub fn publish(&self, state: State) -> (Option<Tag>, State) {
         let mut now = self.read();
         loop {
-            if now.state() == State::RETIRED {
-                return (None, State::RETIRED);
-            }
             let (tag, to) = if now.generation() == LAST_GENERATION {
-                (None, now.with(State::RETIRED))
+                (None, now.with(State::FREED))
             } else {
                 // Pins stay: a stale handle may be taking back a transient one right now.
                 let next = Reading::new(now.generation() + 1, state, now.pins());
@@ -345,18 +336,14 @@ impl Word {
         }
     }
 
-    /// Says whether the handle's calls may simply block. On a shared one they never do.
-    /// `plain` looks at the reasons, which others may be changing too. Each of them comes
-    /// here afterwards: the later one in the order of this word sees the reasons of both.
-    pub fn set_plain(&self, plain: impl Fn() -> bool) {
+    /// From here on calls look at what the slot says before they may simply block. For good: to
+    /// tell threads that do not know of each other that the last reason is gone would take
+    /// more than such calls cost.
+    pub fn be_careful(&self) {
         let mut now = self.read();
-        while matches!(now.state(), State::LIVE | State::CAREFUL) {
-            let so = plain();
-            let state = if so { State::LIVE } else { State::CAREFUL };
-            // Also where nothing changes: it is what the others are ordered by.
-            match self.swap(now, now.with(state)) {
-                Ok(()) if plain() == so => return,
-                Ok(()) => now = self.read(),
+        while now.state() == State::LIVE {
+            match self.swap(now, now.with(State::CAREFUL)) {
+                Ok(()) => return,
                 Err(seen) => now = seen,
             }
         }

@@ -256,7 +256,9 @@ impl Socket {
             return Err(Code::SK_EINVAL.into());
         }
         limit.set(ms);
-        self.update_plain();
+        if ms >= 0 {
+            self.slot.word.be_careful();
+        }
         Ok(())
     }
 

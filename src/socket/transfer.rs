@@ -231,19 +231,7 @@ impl Socket {
     }
 
     pub fn take_kept(&self, direction: Direction) -> Option<Errno> {
-        let errno = self.slot.take_kept(direction)?;
-        self.update_plain();
-        Some(Errno(errno))
-    }
-
-    /// Whether calls may simply block from here on: not with a limit or a kept error.
-    pub fn update_plain(&self) {
-        let slot = self.slot;
-        slot.word.set_plain(|| {
-            let limited = slot.recv_limit.get() >= 0 || slot.send_limit.get() >= 0;
-            let kept = slot.has_kept(Direction::Receive) || slot.has_kept(Direction::Send);
-            !limited && !kept && !self.kind().is_careful()
-        });
+        self.slot.take_kept(direction).map(Errno)
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.
@@ -259,7 +247,7 @@ impl Socket {
             Err(stop) => {
                 if let Some(Errno(errno)) = stop.system() {
                     self.slot.keep(Direction::Receive, errno);
-                    self.update_plain();
+                    self.slot.word.be_careful();
                 }
                 Ok(received)
             }
