@@ -12,7 +12,8 @@
  * left alone. Results through pointers are written on success only, unless said otherwise.
  *
  * Threads. Any function may be called from any thread, on the same handle too. sk_close wakes
- * every thread that is blocked on the handle: it returns SK_ECLOSED.
+ * every thread that is blocked on the handle: it returns SK_ECLOSED. Use that, not
+ * pthread_cancel, which would end a thread in the middle of a call.
  *
  * Fork. The child owns copies of all handles; closing one there harms nobody in the parent.
  *

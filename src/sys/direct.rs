@@ -31,40 +31,8 @@ impl From<Result<isize>> for Answer {
     }
 }
 
-/// sendto(2). Data and length come back as they were.
-///
-/// # Safety
-/// `data` is readable for `len` bytes, `to` is null or readable for `to_len` bytes.
-#[inline(always)]
-pub unsafe fn sendto(
-    fd: c_int,
-    data: *const c_void,
-    len: usize,
-    flags: c_int,
-    to: *const sockaddr,
-    to_len: socklen_t,
-) -> (Answer, *const c_void, usize) {
-    // SAFETY: as the caller promises.
-    unsafe { system::sendto(fd, data, len, flags, to, to_len) }
-}
-
-/// recvfrom(2). Data and length come back as they were.
-///
-/// # Safety
-/// `data` is writable for `len` bytes; `from` and `from_len` are both null, or writable, `from`
-/// for as many bytes as `from_len` says.
-#[inline(always)]
-pub unsafe fn recvfrom(
-    fd: c_int,
-    data: *mut c_void,
-    len: usize,
-    flags: c_int,
-    from: *mut sockaddr,
-    from_len: *mut socklen_t,
-) -> (Answer, *mut c_void, usize) {
-    // SAFETY: as the caller promises.
-    unsafe { system::recvfrom(fd, data, len, flags, from, from_len) }
-}
+/// sendto(2) and recvfrom(2): with the answer, data and length come back as they were.
+pub use system::{recvfrom, sendto};
 
 #[cfg(all(
     target_os = "linux",
@@ -107,6 +75,10 @@ mod system {
         (Answer(answer), b, c)
     }
 
+    /// sendto(2).
+    ///
+    /// # Safety
+    /// `data` is readable for `len` bytes, `to` is null or readable for `to_len` bytes.
     #[inline(always)]
     pub unsafe fn sendto(
         fd: c_int,
@@ -123,6 +95,11 @@ mod system {
         (result, data as *const c_void, len)
     }
 
+    /// recvfrom(2).
+    ///
+    /// # Safety
+    /// `data` is writable for `len` bytes; `from` and `from_len` are both null, or writable, `from`
+    /// for as many bytes as `from_len` says.
     #[inline(always)]
     pub unsafe fn recvfrom(
         fd: c_int,
@@ -149,6 +126,10 @@ mod system {
     use super::*;
     use crate::sys::{errno, syscall};
 
+    /// sendto(2).
+    ///
+    /// # Safety
+    /// `data` is readable for `len` bytes, `to` is null or readable for `to_len` bytes.
     pub unsafe fn sendto(
         fd: c_int,
         data: *const c_void,
@@ -163,6 +144,11 @@ mod system {
         (result.into(), data, len)
     }
 
+    /// recvfrom(2).
+    ///
+    /// # Safety
+    /// `data` is writable for `len` bytes; `from` and `from_len` are both null, or writable, `from`
+    /// for as many bytes as `from_len` says.
     pub unsafe fn recvfrom(
         fd: c_int,
         data: *mut c_void,

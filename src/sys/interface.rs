@@ -1,10 +1,11 @@
-//! Network interfaces by name and by index, see netdevice(7).
+//! Network interfaces by name and by index, see netdevice(7). Both calls open a socket of their
+//! own and may leave its failures in `errno`, which is put back.
 
 use core::ffi::c_char;
 
-use libc::c_int;
+use super::errno::Restore;
 
-/// The index of the interface of that name, where there is one. Leaves `errno` alone.
+/// The index of the interface of that name, where there is one.
 pub(crate) fn index_of(name: &[u8]) -> Option<u32> {
     // Linux cuts a name at ':' (once the mark of an alias), so "lo:80" would be found as "lo".
     if name.iter().any(|byte| matches!(byte, 0 | b':')) {
@@ -15,28 +16,20 @@ pub(crate) fn index_of(name: &[u8]) -> Option<u32> {
     for (to, from) in room.get_mut(..name.len())?.iter_mut().zip(name) {
         *to = *from as c_char;
     }
+    let _keep = Restore::later();
     // SAFETY: `text` ends with a NUL, which the copy above can't reach, and outlives the call.
-    let index = keeping_errno(|| unsafe { libc::if_nametoindex(text.as_ptr()) });
+    let index = unsafe { libc::if_nametoindex(text.as_ptr()) };
     (index != 0).then_some(index)
 }
 
 /// Writes the name of that interface and a NUL, and gives the length without it, where there
-/// is such an interface. Leaves `errno` alone.
+/// is such an interface.
 pub(crate) fn name_of(index: u32, out: &mut [u8; libc::IFNAMSIZ]) -> Option<usize> {
+    let _keep = Restore::later();
     // SAFETY: `out` has the IF_NAMESIZE bytes that the call may write.
-    let name = keeping_errno(|| unsafe { libc::if_indextoname(index, out.as_mut_ptr().cast()) });
+    let name = unsafe { libc::if_indextoname(index, out.as_mut_ptr().cast()) };
     if name.is_null() {
         return None;
     }
     out.iter().position(|&byte| byte == 0)
-}
-
-/// Both calls open a socket of their own and may leave its failures in `errno`.
-fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
-    // SAFETY: the C library answers with a valid pointer to this thread's errno, always.
-    let errno: &mut c_int = unsafe { &mut *libc::__errno_location() };
-    let before = *errno;
-    let result = call();
-    *errno = before;
-    result
 }
