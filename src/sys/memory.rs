@@ -1,7 +1,7 @@
 //! Memory that is mapped once and lives as long as the process.
 
 use core::ptr::{NonNull, from_ref};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use libc::c_void;
 
@@ -45,11 +45,13 @@ pub(crate) use zeroed;
 pub struct Published<T: 'static> {
     first: &'static T,
     now: AtomicPtr<T>,
+    /// Somebody is at work on memory that was given for the second value.
+    claimed: AtomicBool,
 }
 
 impl<T: Sync> Published<T> {
     pub const fn new(first: &'static T) -> Published<T> {
-        Published { first, now: AtomicPtr::new(from_ref(first).cast_mut()) }
+        Published { first, now: AtomicPtr::new(from_ref(first).cast_mut()), claimed: AtomicBool::new(false) }
     }
 
     /// The value now.
@@ -137,6 +139,8 @@ pub fn establish<H: Sync + 'static, T: Zeroed + 'static>(
     }
     let place = match region {
         Some(region) if region.len < len => return Err(Unestablished::TooSmall),
+        // Others may have been given the same memory.
+        Some(_) if published.claimed.swap(true, Ordering::AcqRel) => return Err(Unestablished::Exists),
         Some(region) => region,
         None => Region::map(len).map_err(Unestablished::NoMemory)?,
     };
@@ -161,4 +165,66 @@ pub fn establish<H: Sync + 'static, T: Zeroed + 'static>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicU64;
+    use core::sync::atomic::Ordering::SeqCst;
+    use std::boxed::Box;
+    use std::sync::Barrier;
+    use std::time::{Duration, Instant};
+    use std::{thread, vec};
+
+    use super::*;
+
+    struct Header {
+        by: u64,
+    }
+    static NOBODY: Header = Header { by: 0 };
+
+    #[repr(align(64))]
+    #[derive(Clone, Copy)]
+    struct Line(#[allow(dead_code)] [u8; 64]);
+
+    /// The header of one thread, made while the other one is at it too, if it ever is.
+    fn meet(inside: &AtomicU64, by: u64) -> Header {
+        inside.fetch_add(1, SeqCst);
+        let since = Instant::now();
+        while inside.load(SeqCst) < 2 && since.elapsed() < Duration::from_millis(20) {
+            thread::yield_now();
+        }
+        Header { by }
+    }
+
+    struct Shared(Region);
+    // SAFETY: a region is only a place; who uses it is what the test is about.
+    unsafe impl Sync for Shared {}
+
+    /// Two threads that give the same memory: the one that loses must not touch it.
+    #[test]
+    fn the_memory_is_the_winners() {
+        for _ in 0..20 {
+            let lines: &mut [Line] = Box::leak(vec![Line([0xff; 64]); 9].into_boxed_slice());
+            let start = NonNull::new(lines.as_mut_ptr().cast()).unwrap();
+            // SAFETY: leaked, so it is there for ever, and nobody else knows it.
+            let region = Shared(unsafe { Region::new(start, size_of_val(lines)) }.unwrap());
+            let (region, published) = (&region, &*Box::leak(Box::new(Published::new(&NOBODY))));
+            let (begin, inside) = (&Barrier::new(2), &AtomicU64::new(0));
+            let won = thread::scope(|scope| {
+                [1, 2]
+                    .map(|by| {
+                        scope.spawn(move || {
+                            begin.wait();
+                            let made =
+                                establish(published, Some(region.0), 64, |_: &[AtomicU64]| meet(inside, by));
+                            if let Ok(()) = made { by } else { 0 }
+                        })
+                    })
+                    .map(|thread| thread.join().unwrap())
+            });
+            assert!(won == [1, 0] || won == [0, 2], "{won:?}");
+            assert_eq!(published.get().by, won[0] + won[1]);
+        }
+    }
 }
