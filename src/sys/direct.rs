@@ -49,9 +49,9 @@ mod system {
     unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> (Answer, usize, usize) {
         let [a, mut b, mut c, d, e, f] = arguments;
         let answer: isize;
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: the caller answers for the arguments. What the kernel overwrites besides its
         // answer is named, and memory counts as written.
-        #[cfg(target_arch = "x86_64")]
         unsafe {
             asm!(
                 "syscall",
@@ -61,8 +61,8 @@ mod system {
                 options(nostack),
             );
         }
-        // SAFETY: as above.
         #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
         unsafe {
             asm!(
                 "svc #0",
