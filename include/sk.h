@@ -336,6 +336,9 @@ typedef enum sk_option {
     SK_OPT_CONGESTION = 39,
 } sk_option;
 
+/** Family, type and protocol in the low 16 bits; a poller is all zero. */
+typedef struct Kind Kind;
+
 /** How the library is set up. Zero it, set size, then what you need. */
 typedef struct sk_config {
     /** `sizeof(sk_config)`. */
@@ -383,8 +386,32 @@ typedef struct sk_addr {
     char path[SK_UNIX_PATH_MAX];
 } sk_addr;
 
+/** A handle to look at, what for, and what was found. */
+typedef struct sk_poll_item {
+    /** A handle; 0: skipped. */
+    int64_t handle;
+    /** What to wait for. */
+    uint32_t events;
+    /** What it is ready for, or `SK_ERROR` where the handle is not live. */
+    uint32_t revents;
+} sk_poll_item;
+
+/** Something that a poller reports. */
+typedef struct sk_event {
+    /** Who is ready; 0: `sk_poller_wake` was called. */
+    int64_t handle;
+    /** What the handle was added with. */
+    uint64_t data;
+    /** What it is ready for. */
+    uint32_t events;
+    /** 0. */
+    uint32_t reserved;
+} sk_event;
+
 /** The handle that is never valid: what a variable should hold that has none. */
 #define SK_INVALID_HANDLE 0
+
+
 
 #ifdef __cplusplus
 extern "C" {
@@ -951,6 +978,108 @@ int sk_addr_to_sockaddr(const struct sk_addr *addr, void *out, uint32_t *len);
  * Threads: any. Signals: not in a handler. Since 0.1. See poll(2).
  */
 int sk_wait(sk_handle s, uint32_t events, int64_t timeout);
+
+/**
+ * Waits until one of several handles is ready. A handle that is not live, or is closed
+ * meanwhile, gets revents `SK_ERROR` and counts.
+ *
+ * items, count: handles, each with the events to wait for (of `SK_READABLE`, `SK_WRITABLE`,
+ * `SK_PRIORITY`; `SK_HANGUP` and `SK_ERROR` are waited for in any case); revents is written.
+ * Handle 0 is skipped. At most 65,536; NULL only with count 0.
+ * timeout: ms; `SK_FOREVER` = no limit, 0 = only look.
+ *
+ * Returns how many items are ready, 0 = time is up, or:
+ * `SK_EINVAL` unknown events, or those only for pollers; too many items; NULL with a count; limit below -1;
+ * `SK_ENOMEM` no memory for so many items.
+ *
+ * Threads: any; the items are the call's until it returns. Signals: not in a handler. Since 0.1.
+ * See poll(2).
+ */
+int sk_poll(struct sk_poll_item *items, size_t count, int64_t timeout);
+
+/**
+ * Makes a poller, which remembers whom to wait for.
+ *
+ * Returns a handle, or `SK_EMFILE`, `SK_ENFILE`, `SK_ENOMEM`. It takes two descriptors.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See epoll(7). A poller does not cross fork: in
+ * the child only `sk_close` works on it.
+ */
+sk_handle sk_poller(void);
+
+/**
+ * Adds a handle to a poller, which reports it as long as it is ready (or with `SK_EDGE` when
+ * that changes, with `SK_ONESHOT` once). A closed handle leaves its poller by itself.
+ *
+ * p: a poller.
+ * s: a socket that is in no poller; `sk_dup` it to have it in two.
+ * events: of `SK_READABLE`, `SK_WRITABLE`, `SK_PRIORITY`, `SK_EDGE`, `SK_ONESHOT`,
+ * `SK_EXCLUSIVE`; `SK_HANGUP` and `SK_ERROR` are reported in any case.
+ * data: comes back with each event.
+ *
+ * Returns `SK_OK`, or:
+ * `SK_EBADHANDLE` one of them is not live; `SK_EOPNOTSUPP` p is no poller or s no socket;
+ * `SK_EINVAL` unknown events, or such as do not go together;
+ * `SK_EEXIST` it is in already, `SK_EBUSY` it is in another poller;
+ * `SK_ECLOSED` closed meanwhile; `SK_ENOMEM` no memory.
+ *
+ * Threads: any, also while others wait. Signals: not in a handler. Since 0.1. See epoll_ctl(2).
+ */
+int sk_poller_add(sk_handle p, sk_handle s, uint32_t events, uint64_t data);
+
+/**
+ * Changes what a handle in a poller is waited for, and arms it again after `SK_ONESHOT`.
+ *
+ * p, s, events, data: as `sk_poller_add`.
+ *
+ * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP`, `SK_EINVAL` as `sk_poller_add`, `SK_ENOENT`
+ * (it is not in this poller), `SK_ENOMEM`.
+ *
+ * Threads: any, also while others wait. Signals: not in a handler. Since 0.1. See epoll_ctl(2).
+ */
+int sk_poller_modify(sk_handle p, sk_handle s, uint32_t events, uint64_t data);
+
+/**
+ * Takes a handle out of a poller.
+ *
+ * p: a poller.
+ * s: a socket that is in it.
+ *
+ * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` as `sk_poller_add`, `SK_ENOENT` (it is not
+ * in this poller).
+ *
+ * Threads: any; a wait that has begun may still report it. Signals: not in a handler. Since
+ * 0.1. See epoll_ctl(2).
+ */
+int sk_poller_remove(sk_handle p, sk_handle s);
+
+/**
+ * Waits until handles in a poller are ready. No wait that began after `sk_close` returned
+ * reports the handle that was closed.
+ *
+ * p: a poller.
+ * out, capacity: where to put the events, as many as there are and fit; 1 at least.
+ * timeout: ms; `SK_FOREVER` = no limit, 0 = only look.
+ *
+ * Returns how many events there are, 0 = time is up, or:
+ * `SK_EBADHANDLE` not live; `SK_EOPNOTSUPP` no poller; `SK_EINVAL` out is NULL or capacity 0; limit below -1;
+ * `SK_ECLOSED` closed meanwhile.
+ *
+ * Threads: any, several may wait on one poller. Signals: not in a handler. Since 0.1. See epoll_wait(2).
+ */
+int64_t sk_poller_wait(sk_handle p, struct sk_event *out, size_t capacity, int64_t timeout);
+
+/**
+ * Lets one waiter of a poller return, with an event of handle 0, data 0, events 0; if nobody
+ * waits, the next one. Never lost; several may fold into one.
+ *
+ * p: a poller.
+ *
+ * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live poller).
+ *
+ * Threads: any. Signals: safe in a handler. Since 0.1.
+ */
+int sk_poller_wake(sk_handle p);
 
 /**
  * Takes over a socket that was made elsewhere: its blocking mode, close-on-exec, and the duty

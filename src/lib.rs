@@ -6,6 +6,7 @@
 //! ```text
 //! capi      the C face: arguments, handle, call, result
 //! socket    what a socket means: limits, close and wake, connect, accept, transfer, options
+//! poll      waiting for many
 //! net       addresses, their texts, names
 //! process   the table and forks
 //! handle    who may use a descriptor, and who closes it
@@ -23,6 +24,7 @@ mod handle;
 mod net;
 #[cfg(not(any(feature = "std", test)))]
 mod no_std;
+mod poll;
 mod process;
 mod socket;
 mod sys;

@@ -43,6 +43,34 @@ pub unsafe fn room<'a>(data: *mut c_void, len: usize) -> Result<Buffer<'a>> {
     Ok(unsafe { core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), len) })
 }
 
+/// A list to be changed.
+///
+/// # Safety
+/// `list` is NULL, or has `count` values, used by nobody else as long as the result lives.
+pub unsafe fn list_mut<'a, T>(list: *mut T, count: usize) -> Result<&'a mut [T]> {
+    if count == 0 {
+        return Ok(&mut []);
+    }
+    if list.is_null() || !fits::<T>(count) {
+        return invalid();
+    }
+    // SAFETY: not NULL, so `count` values, which are not too many.
+    Ok(unsafe { core::slice::from_raw_parts_mut(list, count) })
+}
+
+/// A list to be written.
+///
+/// # Safety
+/// `list` is NULL, or room for `count` values, used by nobody else as long as the result lives.
+pub unsafe fn list_room<'a, T>(list: *mut T, count: usize) -> Result<&'a mut [MaybeUninit<T>]> {
+    // SAFETY: as the caller promises; what may be uninitialised needs no values.
+    unsafe { list_mut(list.cast::<MaybeUninit<T>>(), count) }
+}
+
+fn fits<T>(count: usize) -> bool {
+    count.checked_mul(size_of::<T>()).is_some_and(|len| isize::try_from(len).is_ok())
+}
+
 /// There are bytes to work with, and not too many.
 #[inline(always)]
 pub fn is_some(data: *const c_void, len: usize) -> bool {

@@ -12,7 +12,7 @@ use crate::handle::{Handle, Slot, Table};
 use crate::sys::address::{Family, Raw};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
-use crate::sys::{Fd, descriptor, errno, option, poll, socket as calls};
+use crate::sys::{Fd, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
     end(raw, false)
@@ -33,6 +33,7 @@ fn end(raw: i64, abort: bool) -> Result<()> {
     let fd = table.fd_of(handle.index());
     let kind = Kind::from_traits(slot.traits.load(SeqCst));
     let calls_in_progress = before.pins() > 0;
+    leave_poller(slot, fd);
     if kind.is_tcp() {
         if abort && !before.state().is_shared() {
             reset(fd, calls_in_progress);
@@ -50,6 +51,18 @@ fn end(raw: i64, abort: bool) -> Result<()> {
         clear_up(table, slot, handle.index());
     }
     Ok(())
+}
+
+/// Takes a socket that is being closed, or given away, out of its poller: with a copy of it
+/// alive, the kernel would go on reporting it.
+pub fn leave_poller(slot: &Slot, fd: Fd) {
+    let poller = slot.poller.swap(0, SeqCst);
+    if poller != 0 {
+        let _keep = errno::Restore::later();
+        if let Ok(poller) = Pinned::new(poller as i64) {
+            let _ = epoll::remove(poller.fd(), fd);
+        }
+    }
 }
 
 /// Lets close(2) send a reset; sends it now where calls in progress put that off.

@@ -1,5 +1,7 @@
 //! New sockets, and how any descriptor becomes a handle.
 
+use core::sync::atomic::Ordering::SeqCst;
+
 use once_cell::race::OnceBool;
 
 use super::close::park;
@@ -91,6 +93,24 @@ pub fn adopt(fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
         Ok(fd) => publish(fd, kind, marks, shared),
         Err(error) => {
             descriptor::close(fd);
+            Err(error)
+        }
+    }
+}
+
+/// Makes a set of epoll(7) a handle, with the descriptor that wakes its waiters.
+pub fn adopt_poller(set: Fd, waker: Fd) -> Result<Handle> {
+    let made = house(set).and_then(|set| publish(set, Kind::NONE, mark::POLLER, true));
+    match made {
+        Ok(handle) => {
+            if let Some(slot) = process::table()?.slot(handle) {
+                slot.waker.store(waker.wrapping_add(1), SeqCst);
+            }
+            Ok(handle)
+        }
+        Err(error) => {
+            descriptor::close(waker);
+            descriptor::close(set);
             Err(error)
         }
     }

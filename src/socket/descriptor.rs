@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::close::close_waker;
+use super::close::{close_waker, leave_poller};
 use super::create::{adopt, house, publish};
 use super::kind::{Kind, Protocol, Type};
 use super::pinned::{Pinned, Socket, find};
@@ -90,6 +90,7 @@ pub fn into_fd(raw: i64) -> Result<Fd> {
     })?;
     table.forget();
     let fd = table.fd_of(handle.index());
+    leave_poller(slot, fd);
     close_waker(slot);
     let blocking = descriptor::set_nonblocking(fd, false);
     let _ = slot.word.free();

@@ -107,3 +107,17 @@ pub(crate) fn to_poll(events: u32) -> i16 {
         .filter(|(event, _)| events & event != 0)
         .fold(0, |bits, (_, bit)| bits | bit)
 }
+
+/// What poll(2) found, as events.
+pub(crate) fn from_poll(found: i16) -> u32 {
+    [
+        (poll::IN | poll::READ_ENDED, SK_READABLE),
+        (poll::OUT, SK_WRITABLE),
+        (poll::PRIORITY, SK_PRIORITY),
+        (poll::HANGUP, SK_HANGUP),
+        (poll::ERROR | poll::INVALID, SK_ERROR),
+    ]
+    .into_iter()
+    .filter(|(bits, _)| found & bits != 0)
+    .fold(0, |events, (_, event)| events | event)
+}

@@ -78,6 +78,9 @@ const KIND: u32 = 0xffff;
 pub struct Kind(u32);
 
 impl Kind {
+    /// Not a socket.
+    pub const NONE: Kind = Kind(0);
+
     pub fn new(family: Family, carries: Type, protocol: Protocol) -> Kind {
         let protocol = match (protocol, family, carries) {
             (Protocol::SK_PROTO_DEFAULT, Family::SK_INET | Family::SK_INET6, Type::SK_STREAM) => {

@@ -18,9 +18,10 @@ mod wait;
 
 pub use accept::accept;
 pub use close::{abort, after_fork, close, finish};
-pub use create::{pair, socket};
+pub use create::{adopt_poller, pair, socket};
 pub use descriptor::{dup, from_fd, into_fd};
 pub use kind::{How, Protocol, Type};
 pub use options::Opt;
-pub use pinned::{Pinned, Socket};
+pub use pinned::{Pinned, Socket, release};
 pub use transfer::{Buffer, recv, recv_from, send, send_to};
+pub use wait::{SLICE, waker};

@@ -57,6 +57,16 @@ impl Drop for Pinned {
     }
 }
 
+/// Takes a pin away that was kept without its `Pinned`.
+pub fn release(index: u32) {
+    let table = TABLE.get();
+    if let Some(slot) = table.at(index) {
+        if slot.word.unpin() == Left::Last {
+            clear_up(table, slot, index);
+        }
+    }
+}
+
 /// A pinned socket whose next call is one plain system call, which may block: it has no limit
 /// and nobody shares it. Only what such a call needs, so that it stays in registers; it must be
 /// let go with `done` or made a `Socket`.

@@ -12,7 +12,7 @@ use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno};
 
 /// How long a wait is where only looking again tells that the handle was closed.
-const SLICE: u64 = 20_000_000;
+pub const SLICE: u64 = 20_000_000;
 
 /// Why a call ended without a result.
 pub enum Stop {
@@ -146,7 +146,7 @@ impl Pinned {
 }
 
 /// The descriptor by which `close` wakes the waits on a shared socket, made on first use.
-fn waker(slot: &Slot) -> sys::Result<Fd> {
+pub fn waker(slot: &Slot) -> sys::Result<Fd> {
     match slot.waker.load(SeqCst) {
         0 => {
             let new = descriptor::waker()?;

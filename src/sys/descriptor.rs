@@ -2,7 +2,7 @@
 
 use super::{Errno, Fd, Result, syscall};
 
-pub use super::linux::{replace, wake, waker};
+pub use super::linux::{replace, unwake, wake, waker};
 
 /// Ends the descriptor. Whatever close(2) says, the number is free afterwards, so there is
 /// nothing to answer and nothing to try again.

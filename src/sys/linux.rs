@@ -51,3 +51,11 @@ pub fn wake(fd: Fd) {
     // SAFETY: the buffer has its eight bytes. It can't fail: the counter is far from full.
     unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
 }
+
+/// Takes a wake back. False: there was none.
+pub fn unwake(fd: Fd) -> bool {
+    let _keep = super::errno::Restore::later();
+    let mut count = [0u8; 8];
+    // SAFETY: the buffer has the eight bytes that are read.
+    unsafe { libc::read(fd, count.as_mut_ptr().cast(), count.len()) > 0 }
+}

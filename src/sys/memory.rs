@@ -1,5 +1,7 @@
 //! Memory that is mapped once and lives as long as the process.
 
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, from_ref};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -165,6 +167,40 @@ pub fn establish<H: Sync + 'static, T: Zeroed + 'static>(
         }
     }
     Ok(())
+}
+
+/// A list in memory from the system, for as long as a call lasts.
+pub struct Scratch<T> {
+    region: Region,
+    count: usize,
+    of: PhantomData<T>,
+}
+
+impl<T: Copy> Scratch<T> {
+    pub fn new(count: usize, value: T) -> Result<Scratch<T>, Errno> {
+        let len = size_of::<T>().checked_mul(count).ok_or(Errno(libc::ENOMEM))?;
+        let mut scratch = Scratch { region: Region::map(len)?, count, of: PhantomData };
+        scratch.places().fill(MaybeUninit::new(value));
+        Ok(scratch)
+    }
+
+    fn places(&mut self) -> &mut [MaybeUninit<T>] {
+        const { assert!(align_of::<T>() <= ALIGN) };
+        // SAFETY: the mapping is ours alone, large enough, and aligned to a page.
+        unsafe { core::slice::from_raw_parts_mut(self.region.start.as_ptr().cast(), self.count) }
+    }
+
+    pub fn as_mut(&mut self) -> &mut [T] {
+        // SAFETY: `new` has set every place.
+        unsafe { &mut *(core::ptr::from_mut(self.places()) as *mut [T]) }
+    }
+}
+
+impl<T> Drop for Scratch<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and nobody has a reference into it any more.
+        unsafe { libc::munmap(self.region.start.as_ptr().cast(), self.region.len) };
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod descriptor;
 mod direct;
+pub mod epoll;
 pub mod errno;
 pub mod fork;
 pub mod interface;

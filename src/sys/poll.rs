@@ -23,6 +23,10 @@ impl Item {
         Item(libc::pollfd { fd, events, revents: 0 })
     }
 
+    pub fn fd(&self) -> Fd {
+        self.0.fd
+    }
+
     pub fn found(&self) -> i16 {
         self.0.revents
     }

@@ -1,0 +1,241 @@
+//! Pollers: handles that know which others are ready.
+//!
+//! A handle is in one poller at a time, and its slot knows in which. What the kernel reports
+//! carries the handle, and is checked against the table before anybody hears of it.
+
+use core::mem::MaybeUninit;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use crate::error::{Code, Error, Result};
+use crate::handle::slot::mark;
+use crate::handle::{Handle, Slot, TABLE};
+use crate::process;
+use crate::socket::flags::*;
+use crate::socket::{Pinned, Socket, adopt_poller};
+use crate::sys::time::Timer;
+use crate::sys::{Errno, Fd, descriptor, epoll, errno};
+
+/// Something that a poller reports.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Event {
+    /// Who is ready; 0: `sk_poller_wake` was called.
+    pub handle: i64,
+    /// What the handle was added with.
+    pub data: u64,
+    /// What it is ready for.
+    pub events: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// With what number the poller's own wake descriptor is in its set: no handle.
+const WAKE: u64 = 0;
+
+/// A new poller.
+pub fn poller() -> Result<Handle> {
+    process::table()?;
+    let set = epoll::create()?;
+    let made = descriptor::waker().and_then(|waker| {
+        epoll::add(set, waker, epoll::IN, WAKE).map(|()| waker).inspect_err(|_| descriptor::close(waker))
+    });
+    match made {
+        Ok(waker) => adopt_poller(set, waker),
+        Err(errno) => {
+            descriptor::close(set);
+            Err(errno.into())
+        }
+    }
+}
+
+/// A pinned poller.
+pub struct Poller(Pinned);
+
+impl Poller {
+    pub fn new(raw: i64) -> Result<Poller> {
+        let pinned = Pinned::new(raw)?;
+        if !pinned.slot.has(mark::POLLER) {
+            return Err(Code::SK_EOPNOTSUPP.into());
+        }
+        if pinned.slot.has(mark::FOREIGN) {
+            return Err(Code::SK_EBADHANDLE.into());
+        }
+        Ok(Poller(pinned))
+    }
+
+    fn raw(&self) -> u64 {
+        self.0.handle.to_raw() as u64
+    }
+
+    /// Adds a socket.
+    pub fn add(&self, socket: &Socket, events: u32, data: u64) -> Result<()> {
+        let _keep = errno::Restore::later();
+        let slot = socket.slot;
+        let mut earlier = slot.poller.load(SeqCst);
+        loop {
+            match earlier {
+                // A poller that was closed has let its handles go.
+                0 => {}
+                other if other == self.raw() => return Err(Code::SK_EEXIST.into()),
+                other if is_live(other) => return Err(Code::SK_EBUSY.into()),
+                _ => {}
+            }
+            match slot.poller.compare_exchange(earlier, self.raw(), SeqCst, SeqCst) {
+                Ok(_) => break,
+                Err(seen) => earlier = seen,
+            }
+        }
+        slot.poller_data.store(data, Relaxed);
+        let number = socket.handle.to_raw() as u64;
+        let (set, fd) = (self.0.fd(), socket.fd());
+        let added = match epoll::add(set, fd, to_system(events), number) {
+            // Left behind by one that was closed behind our back.
+            Err(Errno(libc::EEXIST)) => epoll::modify(set, fd, to_system(events), number),
+            added => added,
+        };
+        if let Err(errno) = added {
+            let _ = slot.poller.compare_exchange(self.raw(), 0, SeqCst, SeqCst);
+            return Err(match errno {
+                Errno(libc::ENOSPC) => Code::SK_ENOMEM.into(),
+                errno => errno.into(),
+            });
+        }
+        if socket.is_closed() {
+            // The close may have looked before we were in.
+            let _ = epoll::remove(set, fd);
+            return Err(Code::SK_ECLOSED.into());
+        }
+        Ok(())
+    }
+
+    fn has(&self, slot: &Slot) -> Result<()> {
+        if slot.poller.load(SeqCst) == self.raw() { Ok(()) } else { Err(Code::SK_ENOENT.into()) }
+    }
+
+    /// Changes what a socket that is in is waited for.
+    pub fn modify(&self, socket: &Socket, events: u32, data: u64) -> Result<()> {
+        let _keep = errno::Restore::later();
+        self.has(socket.slot)?;
+        socket.slot.poller_data.store(data, Relaxed);
+        let number = socket.handle.to_raw() as u64;
+        let (set, fd) = (self.0.fd(), socket.fd());
+        match epoll::modify(set, fd, to_system(events), number) {
+            // EPOLLEXCLUSIVE can only be had with an add.
+            Err(Errno(libc::EINVAL)) => {
+                let _ = epoll::remove(set, fd);
+                Ok(epoll::add(set, fd, to_system(events), number)?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Takes a socket out.
+    pub fn remove(&self, socket: &Socket) -> Result<()> {
+        let _keep = errno::Restore::later();
+        self.has(socket.slot)?;
+        if socket.slot.poller.compare_exchange(self.raw(), 0, SeqCst, SeqCst).is_err() {
+            return Err(Code::SK_ENOENT.into());
+        }
+        let _ = epoll::remove(self.0.fd(), socket.fd());
+        Ok(())
+    }
+
+    /// Waits until somebody is ready. How many events there are; 0: time is up.
+    pub fn wait(&self, out: &mut [MaybeUninit<Event>], limit: i64) -> Result<usize> {
+        let _keep = errno::Restore::later();
+        let poller = self.raw();
+        let waker = self.0.slot.waker.load(SeqCst).wrapping_sub(1);
+        let mut timer = Timer::new(limit);
+        loop {
+            let left = timer.left();
+            let result = epoll::wait(self.0.fd(), out, left, |found, number| {
+                if number == WAKE { self.woken(waker) } else { event(poller, found, number) }
+            });
+            if self.0.is_closed() {
+                return Err(Code::SK_ECLOSED.into());
+            }
+            match result {
+                Ok(0) if left == Some(0) => return Ok(0),
+                // Time may be up a little early, and stale events count for nothing.
+                Ok(0) | Err(Errno(libc::EINTR)) => {}
+                Ok(count) => return Ok(count),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// One waiter takes a wake; after a close it stays for all of them.
+    #[cold]
+    fn woken(&self, waker: Fd) -> Option<Event> {
+        let woken = !self.0.is_closed() && descriptor::unwake(waker);
+        woken.then_some(Event { handle: 0, data: 0, events: 0, reserved: 0 })
+    }
+
+    /// Lets one waiter return.
+    pub fn wake(&self) {
+        descriptor::wake(self.0.slot.waker.load(SeqCst).wrapping_sub(1));
+    }
+}
+
+/// What is told of what the kernel has found, if the handle is still what it was.
+#[inline(always)]
+fn event(poller: u64, found: u32, number: u64) -> Option<Event> {
+    let handle = Handle::from_raw(number as i64);
+    let slot = TABLE.get().slot(handle)?;
+    if slot.poller.load(Relaxed) != poller || slot.word.is_closed(handle.tag()) {
+        return None;
+    }
+    let data = slot.poller_data.load(Relaxed);
+    Some(Event { handle: handle.to_raw(), data, events: from_system(found), reserved: 0 })
+}
+
+fn is_live(poller: u64) -> bool {
+    let handle = Handle::from_raw(poller as i64);
+    TABLE.get().slot(handle).is_some_and(|slot| !slot.word.is_closed(handle.tag()))
+}
+
+/// The same bits, in the kernel's order and in ours.
+const BITS: [(u32, u32); 8] = [
+    (SK_READABLE, epoll::IN),
+    (SK_WRITABLE, epoll::OUT),
+    (SK_PRIORITY, epoll::PRIORITY),
+    (SK_HANGUP, epoll::HANGUP),
+    (SK_ERROR, epoll::ERROR),
+    (SK_EDGE, epoll::EDGE),
+    (SK_ONESHOT, epoll::ONESHOT),
+    (SK_EXCLUSIVE, epoll::EXCLUSIVE),
+];
+
+fn to_system(events: u32) -> u32 {
+    BITS.iter().filter(|(ours, _)| events & ours != 0).fold(0, |bits, (_, system)| bits | system)
+}
+
+/// Our events for each combination of the kernel's.
+const FROM_SYSTEM: [u8; 32] = {
+    let mut table = [0; 32];
+    let mut found = 0;
+    while found < table.len() {
+        let mut bit = 0;
+        while bit < BITS.len() {
+            let (ours, system) = BITS[bit];
+            if found as u32 & system != 0 {
+                table[found] |= ours as u8;
+            }
+            bit += 1;
+        }
+        found += 1;
+    }
+    table
+};
+
+#[inline(always)]
+fn from_system(found: u32) -> u32 {
+    let [.., events] = [0, FROM_SYSTEM[(found & 31) as usize]];
+    u32::from(events)
+}
+
+/// The events that a handle can be added with.
+pub fn check_events(events: u32) -> Result<u32> {
+    let known = BITS.iter().fold(0, |known, (ours, _)| known | ours);
+    if events & !known == 0 { Ok(events) } else { Err(Error::from(Code::SK_EINVAL)) }
+}
