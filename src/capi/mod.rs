@@ -10,6 +10,7 @@ mod ret;
 
 pub mod addresses;
 pub mod descriptors;
+pub mod endpoints;
 pub mod errors;
 pub mod options;
 pub mod process;

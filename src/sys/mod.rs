@@ -16,8 +16,10 @@ mod linux;
 pub mod memory;
 pub mod names;
 pub mod option;
+pub mod path;
 pub mod poll;
 pub mod socket;
+mod thread;
 pub mod time;
 
 pub use errno::Errno;
