@@ -386,6 +386,14 @@ typedef struct sk_addr {
     char path[SK_UNIX_PATH_MAX];
 } sk_addr;
 
+/** One piece of a list: bytes to send, or room to receive into. As `struct iovec` has it. */
+typedef struct sk_buf {
+    /** The bytes; NULL only with len 0. */
+    void *data;
+    /** How many bytes. */
+    size_t len;
+} sk_buf;
+
 /** A handle to look at, what for, and what was found. */
 typedef struct sk_poll_item {
     /** A handle; 0: skipped. */
@@ -818,6 +826,39 @@ int sk_send_all(sk_handle s, const void *data, size_t len, size_t *sent);
  * Threads: any. Signals: not in a handler. Since 0.1. See MSG_WAITALL in recv(2).
  */
 int sk_recv_all(sk_handle s, void *data, size_t len, size_t *received);
+
+/**
+ * Sends the pieces of a list as if they were one, as `sk_send` does: on a stream it may take
+ * fewer bytes than given, as soon as it took one; elsewhere they are one message.
+ *
+ * s: a connected socket.
+ * bufs, count: the pieces, at most 1024, only read; NULL only with count 0, and in a piece
+ * data NULL only with len 0.
+ * flags: 0, or of `SK_DONTWAIT`, `SK_MORE`, `SK_OOB`.
+ *
+ * Returns the bytes sent, or what `sk_send` does, and:
+ * `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See sendmsg(2).
+ */
+int64_t sk_sendv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags);
+
+/**
+ * Receives into the pieces of a list, one after the other, as `sk_recv` does into one: what has
+ * come, waiting for the first of it.
+ *
+ * s: a socket.
+ * bufs, count: the pieces, at most 1024; the list is only read. NULL only with count 0, and in
+ * a piece data NULL only with len 0.
+ * flags: as `sk_recv`.
+ *
+ * Returns the bytes received, or what `sk_recv` does, and:
+ * `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+ *
+ * Threads: any; the pieces are the call's until it returns. Signals: not in a handler. Since 0.1.
+ * See recvmsg(2).
+ */
+int64_t sk_recvv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags);
 
 /**
  * Sets an option.

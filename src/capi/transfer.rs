@@ -8,6 +8,7 @@ use super::{args, ret, sk_handle};
 use crate::error::Result;
 use crate::net::address::Address;
 use crate::socket::{self, Socket};
+use crate::sys::vector::Buf;
 
 /// Sends a datagram to an address, under the socket's `SK_OPT_SEND_TIMEOUT`.
 ///
@@ -164,4 +165,47 @@ pub unsafe extern "C" fn sk_recv_all(
         received.write(done);
     }
     status
+}
+
+/// Sends the pieces of a list as if they were one, as `sk_send` does: on a stream it may take
+/// fewer bytes than given, as soon as it took one; elsewhere they are one message.
+///
+/// s: a connected socket.
+/// bufs, count: the pieces, at most 1024, only read; NULL only with count 0, and in a piece
+/// data NULL only with len 0.
+/// flags: 0, or of `SK_DONTWAIT`, `SK_MORE`, `SK_OOB`.
+///
+/// Returns the bytes sent, or what `sk_send` does, and:
+/// `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+///
+/// Threads: any. Signals: not in a handler. Since 0.1. See sendmsg(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_sendv(s: sk_handle, bufs: *const Buf, count: usize, flags: c_int) -> i64 {
+    ret::count(|| {
+        let socket = Socket::new(s)?;
+        // SAFETY: NULL, or count pieces, readable during the call.
+        socket.send_pieces(unsafe { args::pieces(bufs, count) }?, flags)
+    })
+}
+
+/// Receives into the pieces of a list, one after the other, as `sk_recv` does into one: what has
+/// come, waiting for the first of it.
+///
+/// s: a socket.
+/// bufs, count: the pieces, at most 1024; the list is only read. NULL only with count 0, and in
+/// a piece data NULL only with len 0.
+/// flags: as `sk_recv`.
+///
+/// Returns the bytes received, or what `sk_recv` does, and:
+/// `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+///
+/// Threads: any; the pieces are the call's until it returns. Signals: not in a handler. Since 0.1.
+/// See recvmsg(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_recvv(s: sk_handle, bufs: *const Buf, count: usize, flags: c_int) -> i64 {
+    ret::count(|| {
+        let socket = Socket::new(s)?;
+        // SAFETY: NULL, or count pieces, writable during the call and nobody else's.
+        socket.recv_pieces(unsafe { args::pieces(bufs, count) }?, flags)
+    })
 }

@@ -19,6 +19,7 @@ pub mod option;
 pub mod poll;
 pub mod socket;
 pub mod time;
+pub mod vector;
 
 pub use errno::Errno;
 
