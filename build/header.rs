@@ -15,6 +15,7 @@ const SOURCES: &[&str] = &[
     "socket/options.rs",
     "sys/address.rs",
     "sys/vector.rs",
+    "sys/batch.rs",
     "poll/many.rs",
     "poll/poller.rs",
     "capi/errors.rs",

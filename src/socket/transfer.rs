@@ -220,7 +220,7 @@ impl Socket {
         Ok(self.receive_within(asked.system, &mut timer, call)?)
     }
 
-    fn receive_within(
+    pub fn receive_within(
         &self,
         flags: c_int,
         timer: &mut Timer,
@@ -315,7 +315,7 @@ impl Socket {
         Ok(self.transmit_within(asked.system, to, &mut timer, call)?)
     }
 
-    fn transmit_within(
+    pub fn transmit_within(
         &self,
         flags: c_int,
         to: Option<&Raw>,

@@ -6,6 +6,7 @@
 //! with the same functions.
 
 pub mod address;
+pub mod batch;
 pub mod descriptor;
 mod direct;
 pub mod epoll;
