@@ -14,6 +14,8 @@ const SOURCES: &[&str] = &[
     "socket/flags.rs",
     "socket/options.rs",
     "sys/address.rs",
+    "sys/vector.rs",
+    "sys/batch.rs",
     "poll/many.rs",
     "poll/poller.rs",
     "capi/errors.rs",

@@ -386,6 +386,39 @@ typedef struct sk_addr {
     char path[SK_UNIX_PATH_MAX];
 } sk_addr;
 
+/** One piece of a list: bytes to send, or room to receive into. As `struct iovec` has it. */
+typedef struct sk_buf {
+    /** The bytes; NULL only with len 0. */
+    void *data;
+    /** How many bytes. */
+    size_t len;
+} sk_buf;
+
+/** One datagram of a batch. */
+typedef struct sk_dgram {
+    /** The bytes to send, or room for those to receive; NULL only with length 0. */
+    void *data;
+    /** Receive: bytes that fit in data; never changed. */
+    size_t room;
+    /** Send: bytes to send. Receive: bytes received. */
+    size_t len;
+    /** Send: where to, `SK_UNSPEC` = the peer of a connected socket. Receive: where from. */
+    struct sk_addr addr;
+    /**
+     * NULL = not wanted. Receive: where to put the address of ours that it came to, which
+     * becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Send: the address of ours to send
+     * from, of which the port does not count; `SK_UNSPEC` = the system's choice.
+     */
+    struct sk_addr *local;
+    /** Receive: `SK_TRUNC` where it was cut, else 0. */
+    uint32_t flags;
+    /**
+     * Send, UDP: send in datagrams of so many bytes, the last one may be shorter. Receive, with
+     * `SK_OPT_UDP_GRO`: it came in datagrams of so many bytes. 0 = it is one datagram.
+     */
+    uint32_t segment;
+} sk_dgram;
+
 /** A handle to look at, what for, and what was found. */
 typedef struct sk_poll_item {
     /** A handle; 0: skipped. */
@@ -820,6 +853,84 @@ int sk_send_all(sk_handle s, const void *data, size_t len, size_t *sent);
  * Threads: any. Signals: not in a handler. Since 0.1. See MSG_WAITALL in recv(2).
  */
 int sk_recv_all(sk_handle s, void *data, size_t len, size_t *received);
+
+/**
+ * Sends the pieces of a list as if they were one, as `sk_send` does: on a stream it may take
+ * fewer bytes than given, as soon as it took one; elsewhere they are one message.
+ *
+ * s: a connected socket.
+ * bufs, count: the pieces, at most 1024, only read; NULL only with count 0, and in a piece
+ * data NULL only with len 0.
+ * flags: 0, or of `SK_DONTWAIT`, `SK_MORE`, `SK_OOB`.
+ *
+ * Returns the bytes sent, or what `sk_send` does, and:
+ * `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See sendmsg(2).
+ */
+int64_t sk_sendv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags);
+
+/**
+ * Receives into the pieces of a list, one after the other, as `sk_recv` does into one: what has
+ * come, waiting for the first of it.
+ *
+ * s: a socket.
+ * bufs, count: the pieces, at most 1024; the list is only read. NULL only with count 0, and in
+ * a piece data NULL only with len 0.
+ * flags: as `sk_recv`.
+ *
+ * Returns the bytes received, or what `sk_recv` does, and:
+ * `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+ *
+ * Threads: any; the pieces are the call's until it returns. Signals: not in a handler. Since 0.1.
+ * See recvmsg(2).
+ */
+int64_t sk_recvv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags);
+
+/**
+ * Sends datagrams, any number of them, with as few system calls as it can. On `SK_SEQPACKET`
+ * sockets they are messages of the connection.
+ *
+ * s: a socket, no stream.
+ * msgs, count: the datagrams, only read; NULL only with count 0.
+ * flags: 0, or of `SK_DONTWAIT`, `SK_OOB`.
+ *
+ * A datagram with `segment` goes as many of that size, cut by the system where it can
+ * (UDP segmentation offload), however long it is; a socket whose route refuses that is
+ * remembered, and sends each on its own. Where only a part of them went, it counts.
+ *
+ * Returns how many were sent. It is fewer than count after a limit, a close or an error, which
+ * then comes with the next call. Only where none went:
+ * what `sk_send_to` does, and:
+ * `SK_EOPNOTSUPP` a stream; `SK_EINVAL` in one of them data is NULL with a length, an
+ * address is malformed, or `segment` or `local` is for a Unix socket: then none was sent;
+ * `SK_EAFNOSUPPORT` an address of the other family, likewise;
+ * `SK_EADDRNOTAVAIL`, `SK_EINVAL` as the system tells: `local` is not an address of ours.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See sendmmsg(2), udp(7).
+ */
+int64_t sk_send_batch(sk_handle s, const struct sk_dgram *msgs, size_t count, int flags);
+
+/**
+ * Receives datagrams: waits for the first, under the socket's `SK_OPT_RECV_TIMEOUT`, and takes
+ * what is there, with as few system calls as it can. On `SK_SEQPACKET` sockets they are
+ * messages of the connection.
+ *
+ * s: a socket, no stream.
+ * msgs, count: data, room and local are read; where a datagram came, len, addr, *local, flags
+ * and segment are written. NULL only with count 0.
+ * flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_OOB`, `SK_TRUNC`
+ * (len is a datagram's full length, also where it was cut); `SK_WAITALL` is ignored.
+ *
+ * Returns how many came; 0 = nothing more will come (`SK_SEQPACKET`: the peer ended, or empty
+ * messages, which look the same); or what `sk_recv_from` does, and:
+ * `SK_EOPNOTSUPP` a stream; `SK_EINVAL` in one of them data is NULL with room.
+ * An error after some had come is told by the next call.
+ *
+ * Threads: any; the list is the call's until it returns. Signals: not in a handler. Since 0.1.
+ * See recvmmsg(2), udp(7).
+ */
+int64_t sk_recv_batch(sk_handle s, struct sk_dgram *msgs, size_t count, int flags);
 
 /**
  * Sets an option.

@@ -84,6 +84,8 @@ pub mod mark {
     pub const POLLER: u32 = 1 << 22;
     /// A poller of the parent process.
     pub const FOREIGN: u32 = 1 << 23;
+    /// The kernel does not cut what is sent into segments here.
+    pub const SINGLY: u32 = 1 << 24;
 }
 
 impl Slot {

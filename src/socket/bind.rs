@@ -11,8 +11,15 @@ use crate::sys::socket::How;
 use crate::sys::{self, Errno, descriptor, option, socket as calls};
 
 impl Socket {
-    /// The kernel's form of an address for this socket. IPv4 is welcome on a dual-stack one.
+    /// The kernel's form of an address for this socket.
     pub fn to_raw(&self, address: &Address) -> Result<Raw> {
+        let mapped = self.mapped(address)?;
+        Ok(Raw::new(address, mapped)?)
+    }
+
+    /// Whether an address for this socket is an IPv4 one on a dual-stack socket, which it is
+    /// welcome to be; otherwise it is of the socket's family.
+    pub fn mapped(&self, address: &Address) -> Result<bool> {
         let family = self.kind().family();
         if address.family > Family::SK_UNIX as u16 {
             return Err(Code::SK_EINVAL.into());
@@ -21,7 +28,7 @@ impl Socket {
         if address.family != family as u16 && !mapped {
             return Err(Code::SK_EAFNOSUPPORT.into());
         }
-        Ok(Raw::new(address, mapped)?)
+        Ok(mapped)
     }
 
     /// A numeric host, or for Unix a path or `@name`, as an address of this socket's family.

@@ -4,6 +4,7 @@
 //! a call sleeps other than in the plain system call.
 
 mod accept;
+mod batch;
 mod bind;
 mod close;
 mod connect;

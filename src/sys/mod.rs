@@ -6,6 +6,7 @@
 //! with the same functions.
 
 pub mod address;
+pub mod batch;
 pub mod descriptor;
 mod direct;
 pub mod epoll;
@@ -21,6 +22,7 @@ pub mod poll;
 pub mod socket;
 mod thread;
 pub mod time;
+pub mod vector;
 
 pub use errno::Errno;
 
