@@ -22,6 +22,7 @@ const SOURCES: &[&str] = &[
     "capi/transfer.rs",
     "capi/options.rs",
     "capi/addresses.rs",
+    "capi/groups.rs",
     "capi/waiting.rs",
     "capi/descriptors.rs",
 ];

@@ -11,6 +11,7 @@ mod ret;
 pub mod addresses;
 pub mod descriptors;
 pub mod errors;
+pub mod groups;
 pub mod options;
 pub mod process;
 pub mod sockets;

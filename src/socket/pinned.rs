@@ -176,6 +176,11 @@ impl Socket {
         Socket::new(raw)?.only(Kind::is_stream)
     }
 
+    /// UDP or UDP-Lite, or `SK_EOPNOTSUPP`.
+    pub fn udp(raw: i64) -> Result<Socket> {
+        Socket::new(raw)?.only(Kind::is_udp)
+    }
+
     /// This one if it is of such a kind, or `SK_EOPNOTSUPP`.
     pub fn only(self, kind: fn(Kind) -> bool) -> Result<Socket> {
         if kind(self.kind()) { Ok(self) } else { Err(Code::SK_EOPNOTSUPP.into()) }

@@ -214,6 +214,12 @@ impl Raw {
         unsafe { core::slice::from_raw_parts((&raw const self.any).cast(), len) }
     }
 
+    /// As a `struct sockaddr_storage`.
+    pub fn storage(&self) -> sockaddr_storage {
+        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_storage.
+        unsafe { self.any.storage }
+    }
+
     /// A `struct sockaddr` from its bytes. `None`: more than any address has.
     pub fn from_bytes(bytes: &[u8]) -> Option<Raw> {
         let mut raw = Raw::empty();

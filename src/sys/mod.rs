@@ -11,6 +11,7 @@ mod direct;
 pub mod epoll;
 pub mod errno;
 pub mod fork;
+pub mod group;
 pub mod interface;
 mod linux;
 pub mod memory;
