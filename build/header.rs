@@ -16,6 +16,7 @@ const SOURCES: &[&str] = &[
     "sys/address.rs",
     "poll/many.rs",
     "poll/poller.rs",
+    "sys/unix.rs",
     "capi/errors.rs",
     "capi/process.rs",
     "capi/sockets.rs",

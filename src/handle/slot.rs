@@ -84,6 +84,8 @@ pub mod mark {
     pub const POLLER: u32 = 1 << 22;
     /// A poller of the parent process.
     pub const FOREIGN: u32 = 1 << 23;
+    /// A thread is at a receive that takes more than one system call.
+    pub const RECEIVING: u32 = 1 << 24;
 }
 
 impl Slot {

@@ -20,6 +20,7 @@ pub mod option;
 pub mod poll;
 pub mod socket;
 pub mod time;
+pub mod unix;
 
 pub use errno::Errno;
 
