@@ -18,6 +18,7 @@ const SOURCES: &[&str] = &[
     "sys/batch.rs",
     "poll/many.rs",
     "poll/poller.rs",
+    "sys/unix.rs",
     "capi/errors.rs",
     "capi/process.rs",
     "capi/sockets.rs",
@@ -25,6 +26,7 @@ const SOURCES: &[&str] = &[
     "capi/options.rs",
     "capi/addresses.rs",
     "capi/endpoints.rs",
+    "capi/groups.rs",
     "capi/waiting.rs",
     "capi/descriptors.rs",
 ];

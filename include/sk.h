@@ -441,6 +441,16 @@ typedef struct sk_event {
     uint32_t reserved;
 } sk_event;
 
+/** Who is at the other end of a Unix socket, as the kernel noted when the connection was made. */
+typedef struct sk_cred {
+    /** Process; 0 where it has no number here, as from outside of a container. */
+    int32_t pid;
+    /** User that it acted as. */
+    uint32_t uid;
+    /** Group that it acted as. */
+    uint32_t gid;
+} sk_cred;
+
 /** The handle that is never valid: what a variable should hold that has none. */
 #define SK_INVALID_HANDLE 0
 
@@ -1176,6 +1186,44 @@ sk_handle sk_dial(const char *endpoint, int64_t timeout);
 sk_handle sk_serve(const char *endpoint, int backlog);
 
 /**
+ * Joins a multicast group: the socket then hears what is sent to the group and to the port that
+ * it is bound to. Several sockets can be bound to one port with `SK_OPT_REUSE_ADDR`. A socket
+ * bound to any address hears the groups that others joined too; bind it to the group's address
+ * to hear that group only. To send to a group, nobody has to be in it.
+ *
+ * s: a UDP socket. `SK_INET` groups can be joined on a dual-stack one too.
+ * group: the group; its port does not count. An IPv6 scope_id names the interface.
+ * source: the one to hear; join again for more of them. NULL = any.
+ * interface_name: where to listen; NULL = the one that the system has a route to the group by.
+ *
+ * Returns `SK_OK`, or:
+ * `SK_EBADHANDLE` no live handle; `SK_EOPNOTSUPP` no UDP socket;
+ * `SK_EINVAL` group is NULL or no multicast address, source is one or is "any", interface_name
+ * contradicts scope_id;
+ * `SK_EAFNOSUPPORT` an address of another family than the socket's or the group's;
+ * `SK_ENAMETOOLONG` interface_name; `SK_ENOENT` no such interface, or no route to the group;
+ * `SK_EADDRINUSE` joined already, with this source or with any;
+ * `SK_ENOBUFS` the system permits no more groups (igmp_max_memberships) or sources (igmp_max_msf, mld_max_msf).
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See RFC 3678, ip(7), ipv6(7).
+ */
+int sk_join_group(sk_handle s, const struct sk_addr *group, const struct sk_addr *source, const char *interface_name);
+
+/**
+ * Leaves a multicast group, or stops hearing one source of it. A socket leaves its groups by
+ * itself when its last copy is closed.
+ *
+ * s, group, interface_name: as `sk_join_group` had them.
+ * source: the one to hear no longer; NULL = leave the group with all its sources.
+ *
+ * Returns `SK_OK`, or `SK_EADDRNOTAVAIL` (not joined, or not with this source), or what
+ * `sk_join_group` does but for `SK_EADDRINUSE`.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See RFC 3678, ip(7), ipv6(7).
+ */
+int sk_leave_group(sk_handle s, const struct sk_addr *group, const struct sk_addr *source, const char *interface_name);
+
+/**
  * Waits until a handle is ready.
  *
  * s: a socket, or a poller.
@@ -1342,6 +1390,64 @@ int64_t sk_into_fd(sk_handle s);
  * Threads: any. Signals: not in a handler. Since 0.1. See dup(2).
  */
 sk_handle sk_dup(sk_handle s);
+
+/**
+ * Passes a copy of a socket to the process at the other end of a Unix socket, with one byte of
+ * data, under the `SK_OPT_SEND_TIMEOUT` of `via`. The handle here stays what it is, but counts as
+ * shared from here on: each copy is closed on its own, and `sk_abort` is no more than `sk_close`.
+ *
+ * via: a connected Unix socket. On a stream the byte has its place among the others that are sent.
+ * s: the socket to pass, of any kind, in any condition: a listener, say.
+ *
+ * Returns `SK_OK`, or:
+ * `SK_EBADHANDLE` one of them is not live; `SK_EOPNOTSUPP` via is no Unix socket, or s no socket;
+ * `SK_ECLOSED` via was closed by another thread meanwhile;
+ * `SK_EAGAIN`, `SK_ETIMEDOUT` the peer takes no more now: it would have to wait, the limit ran out;
+ * `SK_ENOTCONN` via is not connected; `SK_EPIPE`, `SK_ECONNRESET`, `SK_ECONNREFUSED` the peer is gone;
+ * `SK_EOTHER` with errno ETOOMANYREFS: too many are on their way and not yet received.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See SCM_RIGHTS in unix(7).
+ */
+int sk_send_handle(sk_handle via, sk_handle s);
+
+/**
+ * Receives a socket that was passed, with the one byte of data that it came with, under the
+ * `SK_OPT_RECV_TIMEOUT` of `via`. Any program can have sent it, with SCM_RIGHTS. Of several
+ * that came with one byte the first is kept, the others are closed. `sk_recv` on `via` would
+ * drop what comes with the data.
+ *
+ * via: a connected Unix socket.
+ *
+ * Returns a handle of its own with default limits, which counts as shared, or:
+ * `SK_EBADHANDLE`, `SK_EOPNOTSUPP` via is no live Unix socket;
+ * `SK_ENOENT` data came without a handle: one byte is consumed (of a datagram: all of it);
+ * `SK_EEOF` the peer ended, or it was shut down for receiving;
+ * `SK_ENOTSOCK` what came is no socket of a supported kind; it was closed;
+ * `SK_EMFILE` no descriptor or handle is left; what came stays where it is, for a later call;
+ * `SK_ECLOSED` via was closed by another thread meanwhile;
+ * `SK_EAGAIN`, `SK_ETIMEDOUT` nothing came: it would have to wait, the limit ran out;
+ * `SK_EINVAL`, `SK_ENOTCONN` via is not connected; `SK_ECONNRESET` the peer is gone.
+ *
+ * Threads: any; processes that receive from copies of one socket get one handle each. Signals:
+ * not in a handler. Since 0.1. See SCM_RIGHTS in unix(7).
+ */
+sk_handle sk_recv_handle(sk_handle via);
+
+/**
+ * Who is at the other end of a Unix socket: the process that connected, on its listener's side; the
+ * one that called `sk_listen`, on the client's; the one that made the pair. It is noted then
+ * and does not change when the socket is passed on, or the process ends.
+ *
+ * s: a connected Unix stream or seqpacket socket, or one of a pair.
+ * out: who it is.
+ *
+ * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live Unix socket), `SK_EINVAL` (NULL),
+ * `SK_ENOTCONN` (not connected, or a datagram socket that is not of a pair: of its peer
+ * the system notes nothing).
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See SO_PEERCRED in unix(7).
+ */
+int sk_peer_cred(sk_handle s, struct sk_cred *out);
 
 #ifdef __cplusplus
 }  // extern "C"

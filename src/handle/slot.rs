@@ -86,6 +86,8 @@ pub mod mark {
     pub const FOREIGN: u32 = 1 << 23;
     /// The kernel does not cut what is sent into segments here.
     pub const SINGLY: u32 = 1 << 24;
+    /// A thread is at a receive that takes more than one system call.
+    pub const RECEIVING: u32 = 1 << 25;
 }
 
 impl Slot {

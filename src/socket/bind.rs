@@ -98,18 +98,20 @@ impl Socket {
         Err(Code::SK_ECLOSED.into())
     }
 
-    /// From here on, calls without a limit are one plain system call.
+    /// From here on, calls without a limit are one plain system call. Not so on a shared socket,
+    /// whose calls are never plain: another copy may need it as it is.
     pub fn make_blocking(&self) -> Result<()> {
-        if self.slot.has(mark::NONBLOCKING) {
+        if self.slot.has(mark::NONBLOCKING) && !self.is_shared() {
             self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;
         }
         Ok(())
     }
 
-    /// For calls that have no flag against blocking.
+    /// For calls that have no flag against blocking. The mode is the socket's, so of a shared one
+    /// nobody knows it: a copy may have been given up, which made it blocking.
     pub fn make_nonblocking(&self) -> core::result::Result<(), Errno> {
-        if !self.slot.has(mark::NONBLOCKING) {
+        if !self.slot.has(mark::NONBLOCKING) || self.is_shared() {
             descriptor::set_nonblocking(self.fd(), true)?;
             self.slot.mark(mark::NONBLOCKING);
         }

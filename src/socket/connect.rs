@@ -60,6 +60,9 @@ impl Socket {
             calls::connect(self.fd(), &raw).map_err(|errno| self.address_error(errno, address))?;
             return self.undo_if_closed();
         }
+        if self.is_shared() {
+            self.make_nonblocking()?;
+        }
         let result = if self.kind().is_unix() {
             self.connect_unix(&raw, timer)
         } else {
@@ -124,7 +127,7 @@ impl Socket {
         if self.slot.has(mark::LISTENING) {
             return Err(Failed::Error(Code::SK_EINVAL.into()));
         }
-        if !self.slot.has(mark::NONBLOCKING) {
+        if self.slot.has(mark::CONNECTED) || self.is_shared() && self.is_connected() {
             return Err(Failed::Error(Code::SK_EISCONN.into()));
         }
         let mut sliced = false;

@@ -132,6 +132,13 @@ pub fn house(fd: Fd) -> Result<Fd> {
     }
 }
 
+/// Moves a descriptor to a number that was reserved for it. The old number is gone.
+pub fn move_to(reserved: Fd, fd: Fd) -> core::result::Result<Fd, Errno> {
+    let replaced = descriptor::replace(reserved, fd);
+    descriptor::close(fd);
+    replaced.map(|()| reserved).inspect_err(|_| descriptor::close(reserved))
+}
+
 /// Makes a descriptor with a number that has a slot a handle.
 pub fn publish(mut fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
     let marks = if kind.is_udp() && !kind.is_inet6() { marks } else { marks | mark::NOT_IPV4_DATAGRAM };

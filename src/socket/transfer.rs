@@ -212,7 +212,7 @@ impl Socket {
 
     /// A receive that may have to wait under a limit.
     #[cold]
-    fn receive(&self, asked: Receive, call: Call) -> Result<usize> {
+    pub fn receive(&self, asked: Receive, call: Call) -> Result<usize> {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
@@ -307,7 +307,7 @@ impl Socket {
 
     /// A send that may have to wait under a limit.
     #[cold]
-    fn transmit(&self, asked: Send, to: Option<&Raw>, call: Call) -> Result<usize> {
+    pub fn transmit(&self, asked: Send, to: Option<&Raw>, call: Call) -> Result<usize> {
         if let Some(errno) = self.take_kept(Direction::Send) {
             return Err(errno.into());
         }

@@ -161,7 +161,8 @@ pub unsafe fn in_place(to: *mut Address, len: socklen_t) {
     // SAFETY: as the caller promises; a sockaddr is all integers and read only as far as `len`
     // goes, and it is copied before the address takes its place.
     unsafe {
-        let family = if len as usize >= size_of::<sa_family_t>() { to.cast::<sa_family_t>().read() } else { 0 };
+        let family =
+            if len as usize >= size_of::<sa_family_t>() { to.cast::<sa_family_t>().read() } else { 0 };
         match (c_int::from(family), len as usize) {
             (libc::AF_INET, INET_LEN..) => inet_in_place(&mut *to.cast()),
             (libc::AF_INET6, INET6_LEN..) => {
@@ -242,6 +243,12 @@ impl Raw {
         let len = (self.len as usize).min(size_of::<Any>());
         // SAFETY: `any` was zeroed when made, so all its bytes are initialised, and `len` is within it.
         unsafe { core::slice::from_raw_parts((&raw const self.any).cast(), len) }
+    }
+
+    /// As a `struct sockaddr_storage`.
+    pub fn storage(&self) -> sockaddr_storage {
+        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_storage.
+        unsafe { self.any.storage }
     }
 
     /// A `struct sockaddr` from its bytes. `None`: more than any address has.

@@ -303,9 +303,9 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
     let flags = flags | libc::MSG_WAITFORONE;
     // SAFETY: the first `count` headers are set, and what they name is ours, and good for the
     // lengths that go with it.
-    let received = unsafe {
-        syscall!(recvmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _, null_mut()))
-    }? as usize;
+    let received =
+        unsafe { syscall!(recvmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _, null_mut())) }?
+            as usize;
     for (message, one) in headers.iter().zip(room.0.iter_mut()).take(received) {
         // SAFETY: set above, and filled by the kernel.
         let message = unsafe { message.assume_init_ref() };

@@ -12,6 +12,7 @@ mod direct;
 pub mod epoll;
 pub mod errno;
 pub mod fork;
+pub mod group;
 pub mod interface;
 mod linux;
 pub mod memory;
@@ -22,6 +23,7 @@ pub mod poll;
 pub mod socket;
 mod thread;
 pub mod time;
+pub mod unix;
 pub mod vector;
 
 pub use errno::Errno;
