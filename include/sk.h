@@ -21,7 +21,7 @@
  * heap allocation, nothing written to stderr (but see what is said about names).
  *
  * Signal handlers may call sk_send, sk_recv, sk_send_to, sk_recv_from, sk_shutdown, sk_close,
- * sk_abort, sk_strerror and sk_error_name.
+ * sk_abort, sk_poller_wake, sk_strerror and sk_error_name.
  *
  * Bad input is answered, not undefined. A pointer that is not NULL must be valid.
  *
@@ -1260,10 +1260,12 @@ int sk_poll(struct sk_poll_item *items, size_t count, int64_t timeout);
 /**
  * Makes a poller, which remembers whom to wait for.
  *
- * Returns a handle, or `SK_EMFILE`, `SK_ENFILE`, `SK_ENOMEM`. It takes two descriptors.
+ * Returns a handle, or:
+ * `SK_EMFILE` the process has no descriptor left (it takes two), or the table no handle;
+ * `SK_ENFILE` the system has none left; `SK_ENOMEM` no memory.
  *
  * Threads: any. Signals: not in a handler. Since 0.1. See epoll(7). A poller does not cross fork: in
- * the child only `sk_close` works on it.
+ * the child only `sk_close` works on it. Closing it wakes its waiters and lets its handles go.
  */
 sk_handle sk_poller(void);
 
@@ -1274,7 +1276,8 @@ sk_handle sk_poller(void);
  * p: a poller.
  * s: a socket that is in no poller; `sk_dup` it to have it in two.
  * events: of `SK_READABLE`, `SK_WRITABLE`, `SK_PRIORITY`, `SK_EDGE`, `SK_ONESHOT`,
- * `SK_EXCLUSIVE`; `SK_HANGUP` and `SK_ERROR` are reported in any case.
+ * `SK_EXCLUSIVE`; `SK_HANGUP` and `SK_ERROR` are reported in any case. `SK_EXCLUSIVE` does not
+ * go together with `SK_ONESHOT` or `SK_PRIORITY`.
  * data: comes back with each event.
  *
  * Returns `SK_OK`, or:
@@ -1290,10 +1293,12 @@ int sk_poller_add(sk_handle p, sk_handle s, uint32_t events, uint64_t data);
 /**
  * Changes what a handle in a poller is waited for, and arms it again after `SK_ONESHOT`.
  *
- * p, s, events, data: as `sk_poller_add`.
+ * p, s, events, data: as `sk_poller_add`, but without `SK_EXCLUSIVE`.
  *
- * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP`, `SK_EINVAL` as `sk_poller_add`, `SK_ENOENT`
- * (it is not in this poller), `SK_ENOMEM`.
+ * Returns `SK_OK`, or, and then nothing has changed:
+ * `SK_EBADHANDLE`, `SK_EOPNOTSUPP` as `sk_poller_add`; `SK_EINVAL` unknown events, or `SK_EXCLUSIVE`, now
+ * or when it was added: remove and add it instead; `SK_ENOENT` it is not in this poller;
+ * `SK_ENOMEM` no memory.
  *
  * Threads: any, also while others wait. Signals: not in a handler. Since 0.1. See epoll_ctl(2).
  */
@@ -1318,7 +1323,8 @@ int sk_poller_remove(sk_handle p, sk_handle s);
  * reports the handle that was closed.
  *
  * p: a poller.
- * out, capacity: where to put the events, as many as there are and fit; 1 at least.
+ * out, capacity: where to put the events, as many as there are and fit; 1 at least. What is
+ * behind those that the result counts may be overwritten too.
  * timeout: ms; `SK_FOREVER` = no limit, 0 = only look.
  *
  * Returns how many events there are, 0 = time is up, or:
@@ -1337,7 +1343,7 @@ int64_t sk_poller_wait(sk_handle p, struct sk_event *out, size_t capacity, int64
  *
  * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live poller).
  *
- * Threads: any. Signals: safe in a handler. Since 0.1.
+ * Threads: any. Signals: safe in a handler. Since 0.1. See eventfd(2).
  */
 int sk_poller_wake(sk_handle p);
 

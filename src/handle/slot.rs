@@ -150,7 +150,8 @@ impl Slot {
         (errno != 0).then_some(errno)
     }
 
-    pub fn has_kept(&self, direction: Direction) -> bool {
-        self.kept.load(Relaxed) >> direction.shift() & 0xffff != 0
+    /// Whether the next call in one of the directions has an error to tell.
+    pub fn keeps_an_error(&self) -> bool {
+        self.kept.load(Relaxed) != 0
     }
 }

@@ -22,6 +22,8 @@ impl Pinned {
         let handle = Handle::from_raw(raw);
         let (table, slot) = find(handle)?;
         match slot.word.pin(handle.tag()) {
+            // A poller of the parent process can only be closed, which takes no `Pinned`.
+            Pin::Live if slot.has(mark::FOREIGN) => Err(stale(table, slot, handle, slot.word.unpin())),
             Pin::Live => Ok(Pinned { slot, handle }),
             Pin::Stale(left) => Err(stale(table, slot, handle, left)),
         }
