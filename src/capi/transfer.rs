@@ -237,7 +237,7 @@ pub unsafe extern "C" fn sk_send_batch(s: sk_handle, msgs: *const Dgram, count: 
         let socket = Socket::new(s)?.only(|kind| !kind.is_stream())?;
         // SAFETY: NULL, or count datagrams, readable during the call.
         let list = unsafe { Outgoing::new(args::list(msgs, count)?) };
-        socket.send_batch(list.ok_or(Code::SK_EINVAL)?, flags)
+        socket.send_batch(list, flags)
     })
 }
 
