@@ -114,7 +114,8 @@ impl Socket {
                 }
                 Err(stop) => {
                     let first = { parts }.next();
-                    if !parts.singly && refuses_segments(&stop) && first.is_some_and(|part| part.segment > 0) {
+                    if !parts.singly && refuses_segments(&stop) && first.is_some_and(|part| part.segment > 0)
+                    {
                         parts.singly = true;
                         continue;
                     }
@@ -136,12 +137,7 @@ impl Socket {
     }
 
     /// One system call's worth of parts. How many went.
-    fn send_parts(
-        &self,
-        parts: Parts,
-        flags: c_int,
-        timer: &mut Timer,
-    ) -> core::result::Result<usize, Stop> {
+    fn send_parts(&self, parts: Parts, flags: c_int, timer: &mut Timer) -> core::result::Result<usize, Stop> {
         let v6 = self.kind().is_inet6();
         // Only a Unix datagram socket waits for room at its peer.
         let peer = match { parts }.next() {

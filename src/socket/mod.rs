@@ -10,6 +10,7 @@ mod close;
 mod connect;
 mod create;
 mod descriptor;
+mod file;
 pub mod flags;
 mod kind;
 mod options;

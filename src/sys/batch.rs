@@ -7,7 +7,9 @@ use core::ptr::{from_ref, null_mut};
 
 use libc::{c_int, cmsghdr, iovec, mmsghdr, msghdr};
 
-use super::address::{Address, Family, Inet, Raw, Sockaddr, in_place, inet6, ip4, ip6, show_inet, show_inet6};
+use super::address::{
+    Address, Family, Inet, Raw, Sockaddr, in_place, inet6, ip4, ip6, show_inet, show_inet6,
+};
 use super::{Fd, Result, syscall};
 
 /// One datagram of a batch.
@@ -332,9 +334,9 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
     let flags = flags | libc::MSG_WAITFORONE;
     // SAFETY: the first `count` headers are set, and what they name is ours, and good for the
     // lengths that go with it.
-    let received = unsafe {
-        syscall!(recvmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _, null_mut()))
-    }? as usize;
+    let received =
+        unsafe { syscall!(recvmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _, null_mut())) }?
+            as usize;
     for (message, one) in headers.iter().zip(room.list.iter_mut()).take(received) {
         // SAFETY: set above, and filled by the kernel.
         let mmsghdr { msg_hdr: header, msg_len } = unsafe { message.assume_init_ref() };
