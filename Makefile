@@ -71,7 +71,7 @@ man: ## Make the man pages from the header (Python 3)
 .PHONY: install
 install: all man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
-	$(INSTALL) -m 644 include/sk.h "$(DESTDIR)$(INCLUDEDIR)/sk.h"
+	$(INSTALL) -m 644 include/sk.h include/sk.hpp "$(DESTDIR)$(INCLUDEDIR)"
 	$(INSTALL) -m 644 "$(SHIP)/release/libsk.a" "$(DESTDIR)$(LIBDIR)/libsk.a"
 	$(INSTALL) -m 755 "$(SHIP)/release/libsk.so" "$(DESTDIR)$(LIBDIR)/libsk.so.$(VERSION)"
 	ln -sf "libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/$(SONAME)"
@@ -86,7 +86,7 @@ install: all man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTD
 
 .PHONY: uninstall
 uninstall: ## Remove what install put in place (with the same variables)
-	rm -f "$(DESTDIR)$(INCLUDEDIR)/sk.h" "$(DESTDIR)$(LIBDIR)/libsk.a" \
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/sk.h" "$(DESTDIR)$(INCLUDEDIR)/sk.hpp" "$(DESTDIR)$(LIBDIR)/libsk.a" \
 		"$(DESTDIR)$(LIBDIR)/libsk.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" \
 		"$(DESTDIR)$(LIBDIR)/libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/pkgconfig/sk.pc"
 	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/sk"
