@@ -56,6 +56,10 @@ check: ## Run every test
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
 
+.PHONY: bench-python
+bench-python: all ## Compare the Python package with the built-in socket module
+	SK_LIBRARY="$(SHIP)/release/libsk.so" $(PYTHON) benches/python.py
+
 .PHONY: size
 size: all ## Measure the library, and what it adds to a program (Python 3)
 	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED) $(SIZE_FLAGS)
@@ -63,6 +67,14 @@ size: all ## Measure the library, and what it adds to a program (Python 3)
 .PHONY: no-panic
 no-panic: ## Show that no panic can be reached in the library
 	@sh benches/no_panic.sh "$(TARGET)/no-panic"
+
+.PHONY: wheel
+wheel: all ## Make the Python package with the library inside (pip)
+	rm -rf "$(TARGET)/wheel" && mkdir -p "$(TARGET)/wheel/build"
+	cp -R python/pyproject.toml python/setup.py python/README.md python/sk "$(TARGET)/wheel/build"
+	cp "$(SHIP)/release/libsk.so" "$(TARGET)/wheel/build/sk/$(SONAME)"
+	strip "$(TARGET)/wheel/build/sk/$(SONAME)"
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir "$(TARGET)/wheel" "$(TARGET)/wheel/build"
 
 .PHONY: man
 man: ## Make the man pages from the header (Python 3)
