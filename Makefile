@@ -68,6 +68,10 @@ size: all ## Measure the library, and what it adds to a program (Python 3)
 no-panic: ## Show that no panic can be reached in the library
 	@sh benches/no_panic.sh "$(TARGET)/no-panic"
 
+.PHONY: abi
+abi: all ## Compare the binary interface with the one on record (binutils, Python 3)
+	CC="$(CC)" $(PYTHON) packaging/abi.py "$(SHIP)/release/libsk.so" $(ABI_FLAGS)
+
 .PHONY: wheel
 wheel: all ## Make the Python package with the library inside (pip)
 	rm -rf "$(TARGET)/wheel" && mkdir -p "$(TARGET)/wheel/build"
