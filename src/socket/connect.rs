@@ -5,12 +5,13 @@
 
 use super::bind::shown;
 use super::pinned::Socket;
-use super::resolve::{Host, look_up};
+use super::resolve::{look_up, numeric};
 use super::wait::Stop;
 use crate::error::{Code, Error, Result};
 use crate::handle::slot::mark;
 use crate::net::address::{Address, Family};
 use crate::net::happy_eyeballs::farther;
+use crate::net::host::Name;
 use crate::sys::address::Raw;
 use crate::sys::poll;
 use crate::sys::time::Timer;
@@ -27,14 +28,19 @@ impl Socket {
         if self.kind().is_unix() {
             return self.connect_within(&self.host(host, port)?, &mut timer);
         }
-        let name = match Host::new(host)? {
-            Host::Numeric(address) => return self.connect_within(&Address { port, ..address }, &mut timer),
-            Host::Name(name) => name,
-        };
+        match numeric(host)? {
+            Some(address) => self.connect_within(&Address { port, ..address }, &mut timer),
+            None => self.connect_name(host, port, &mut timer),
+        }
+    }
+
+    #[inline(never)] // it takes stack that no other connect needs
+    fn connect_name(&self, host: &[u8], port: u16, timer: &mut Timer) -> Result<()> {
+        let name = Name::new(host)?;
         let family = if self.kind().is_inet6() { Family::SK_UNSPEC } else { self.kind().family() };
         let mut failed: Option<Error> = None;
-        for address in look_up(&name, family, &mut timer, Some(self))? {
-            match self.connect_within(&Address { port, ..address }, &mut timer) {
+        for address in look_up(&name, family, timer, Some(self))? {
+            match self.connect_within(&Address { port, ..address }, timer) {
                 Err(error) if !is_final(error.code, timer.left()) => {
                     failed = Some(failed.map_or(error, |earlier| farther(earlier, error)));
                 }
