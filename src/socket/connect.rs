@@ -137,34 +137,41 @@ impl Socket {
             return Err(Failed::Error(Code::SK_EISCONN.into()));
         }
         let mut sliced = false;
-        let result = loop {
+        let result = self.connect_in_slices(address, timer, &mut sliced);
+        if sliced {
+            let _ = descriptor::set_nonblocking(self.fd(), true);
+            let _ = option::set_send_timeout(self.fd(), 0);
+        }
+        result
+    }
+
+    fn connect_in_slices(
+        &self,
+        address: &Raw,
+        timer: &mut Timer,
+        sliced: &mut bool,
+    ) -> core::result::Result<(), Failed> {
+        loop {
             let result = calls::connect(self.fd(), address);
-            if self.is_closed() {
-                break self.undo_if_closed().map_err(Failed::Error);
-            }
+            self.undo_if_closed()?;
             match result {
-                Ok(()) => break Ok(()),
+                Ok(()) => return Ok(()),
                 Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => {
-                    break Err(Failed::Stop(Stop::WouldWait));
+                    return Err(Failed::Stop(Stop::WouldWait));
                 }
                 Err(Errno(libc::EINTR | libc::EAGAIN)) => {}
-                Err(errno) => break Err(Failed::Stop(Stop::System(errno))),
+                Err(errno) => return Err(Failed::Stop(Stop::System(errno))),
             }
             let slice = match timer.left() {
-                Some(0) => break Err(Failed::Stop(Stop::Time)),
+                Some(0) => return Err(Failed::Stop(Stop::Time)),
                 // Rounded up: 0 would be no limit.
                 Some(ns) => (ns / 1_000_000 + 1).min(u64::from(SLICE_MS)) as u16,
                 None => SLICE_MS,
             };
-            sliced = true;
-            descriptor::set_nonblocking(self.fd(), false)?;
+            *sliced = true;
             option::set_send_timeout(self.fd(), slice)?;
-        };
-        if sliced {
-            let _ = option::set_send_timeout(self.fd(), 0);
-            let _ = descriptor::set_nonblocking(self.fd(), true);
+            descriptor::set_nonblocking(self.fd(), false)?;
         }
-        result
     }
 
     /// Whether the socket has a peer now.

@@ -60,7 +60,9 @@ impl Socket {
         let (taken, copy) = match (recv_descriptor(self.fd(), flags), copy) {
             (Ok(taken), copy) => (taken, copy),
             (Err(errno), copy) => {
-                copy.map(descriptor::close);
+                if let Some(copy) = copy {
+                    descriptor::close(copy);
+                }
                 return Err(errno);
             }
         };
