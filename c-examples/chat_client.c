@@ -140,7 +140,8 @@ int main(int argc, char **argv) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     } else {
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(argv[1], port) && converse(STDIN_FILENO, argv[3]);
+        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(argv[1], port) &&
+               converse(STDIN_FILENO, argv[3]);
         sk_close(connection);
     }
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

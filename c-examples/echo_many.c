@@ -326,7 +326,7 @@ static int exhaust_handles(int wanted) {
 }
 
 /* Does what the clients ask for, in the midst of serving them. 0: they are done. */
-static int answer_clients(long *memory) {
+static int answer_clients(long memory) {
     static char asked;
     int good = 1;
     if (asked == 0 && sk_recv(control, &asked, 1, SK_DONTWAIT) == 0)
@@ -335,8 +335,8 @@ static int answer_clients(long *memory) {
         return 1; /* not yet */
     if (asked == 'm') {
         long now = resident_kib();
-        printf("memory: %ld KiB before, %ld KiB with %ld connections: %ld bytes for each\n", *memory, now, open_now,
-               (now - *memory) * 1024 / (open_now > 0 ? open_now : 1));
+        printf("memory: %ld KiB before, %ld KiB with %ld connections: %ld bytes for each\n", memory, now,
+               open_now, (now - memory) * 1024 / (open_now > 0 ? open_now : 1));
     } else if (asked == 'x')
         good = exhaust_handles(1);
     else if (asked == 'y')
@@ -365,7 +365,8 @@ static int self_test(long count, int rounds) {
     config.size = sizeof config;
     config.max_handles = (uint32_t)(count + SPARE);
     most = count + 1;
-    good = check("sk_init", sk_init(&config)) == SK_OK && start("127.0.0.1", 0) && check("sk_local_addr", sk_local_addr(listener, &address)) == SK_OK &&
+    good = check("sk_init", sk_init(&config)) == SK_OK && start("127.0.0.1", 0) &&
+           check("sk_local_addr", sk_local_addr(listener, &address)) == SK_OK &&
            check("sk_socketpair", sk_socketpair(SK_STREAM, pair)) == SK_OK && fflush(stdout) == 0;
     if (good && (child = fork()) == 0) {
         close_all();
@@ -382,7 +383,7 @@ static int self_test(long count, int rounds) {
     control = pair[0];
     memory = resident_kib();
     good = child > 0 && check("sk_poller_add", sk_poller_add(poller, control, SK_READABLE, 0)) == SK_OK;
-    while (good && take_turn(TEST_LIMIT_MS) > 0 && answer_clients(&memory))
+    while (good && take_turn(TEST_LIMIT_MS) > 0 && answer_clients(memory))
         ;
     sk_close(control); /* and with it end clients that still wait for an answer */
     close_all();
@@ -415,7 +416,8 @@ int main(int argc, char **argv) {
     for (i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--host") == 0)
             host = argv[i + 1];
-        else if (!option(argv + i, "--port", 65535, &port) && !option(argv + i, "--connections", 1000000, &most))
+        else if (!option(argv + i, "--port", 65535, &port) &&
+                 !option(argv + i, "--connections", 1000000, &most))
             break;
     }
     if (i < argc) {

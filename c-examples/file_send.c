@@ -111,8 +111,9 @@ static int send_file(const char *path) {
         complain(path, strerror(errno));
     else if (!S_ISREG(about.st_mode))
         complain(path, "only a plain file can be sent");
-    else if (length = (uint64_t)about.st_size, announce(path, length)) {
-        if (send_bytes(path, file, length, &done, &sum)) {
+    else {
+        length = (uint64_t)about.st_size;
+        if (announce(path, length) && send_bytes(path, file, length, &done, &sum)) {
             put_number(trailer, sum, 8);
             good = check("sk_send_all", sk_send_all(connection, trailer, sizeof trailer, NULL)) == SK_OK &&
                    hear(WHOLE, &came, &their_sum) && came == length && their_sum == sum;
@@ -121,8 +122,8 @@ static int send_file(const char *path) {
         if (good)
             printf("%s: %" PRIu64 " bytes arrived, checksum %016" PRIx64 " at both ends\n", path, came, sum);
         else
-            fprintf(stopping ? stdout : stderr, "%s: not transferred: %" PRIu64 " of %" PRIu64 " bytes were sent\n",
-                    path, done, length);
+            fprintf(stopping ? stdout : stderr,
+                    "%s: not transferred: %" PRIu64 " of %" PRIu64 " bytes were sent\n", path, done, length);
     }
     if (file >= 0)
         close(file);
