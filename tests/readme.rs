@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::markdown::{blocks, names, read};
-use support::{LIMIT, Language, Linking, compile, has, root, run, run_to_end, shipped};
+use support::{LIMIT, Language, Linking, compile, has, install, root, run, run_to_end};
 
 /// The same in every language, but for the words.
 const PAGES: &[&str] = &["README.md", "README.ko.md"];
@@ -59,15 +59,7 @@ fn link_lines_link() {
     let lines = blocks.iter().find(|block| block.label == "sh link").expect("link lines");
     let folder = folder();
     let prefix = folder.join("prefix");
-    let target = shipped().archive.ancestors().nth(3).expect("the target directory");
-
-    let mut make = Command::new("make");
-    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
-        make.env_remove(name);
-    }
-    make.current_dir(root()).env("CARGO_TARGET_DIR", target).arg("install");
-    run::succeed(make.arg(format!("PREFIX={}", prefix.display())), LIMIT)
-        .unwrap_or_else(|error| panic!("{error}"));
+    install(&prefix);
 
     fs::write(folder.join("hello.c"), &program.text).expect("a source");
     let mut built = 0;
