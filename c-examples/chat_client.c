@@ -35,16 +35,15 @@ static int64_t check(const char *call, int64_t result) {
 }
 
 static int start(const char *host, int port) {
-    int result;
-    connection = sk_socket(strchr(host, ':') != NULL ? SK_INET6 : SK_INET, SK_STREAM, SK_PROTO_TCP);
-    if (check("sk_socket", connection) < 0 || check("sk_set_timeout", sk_set_timeout(connection, LIMIT_MS)) < 0)
-        return 0;
-    result = sk_connect(connection, host, (uint16_t)port);
-    if (result == SK_ECONNREFUSED)
+    char endpoint[300];
+    snprintf(endpoint, sizeof endpoint, strchr(host, ':') != NULL ? "tcp://[%s]:%d" : "tcp://%s:%d", host,
+             port);
+    connection = sk_dial(endpoint, LIMIT_MS);
+    if (connection == SK_ECONNREFUSED)
         fprintf(stderr, "%s: nobody chats at port %d\n", host, port);
-    else
-        check("sk_connect", result);
-    return result == SK_OK;
+    else if (check("sk_dial", connection) > 0)
+        return check("sk_set_timeout", sk_set_timeout(connection, LIMIT_MS)) == SK_OK;
+    return 0;
 }
 
 /* What was typed goes out as it is: the server makes lines of it. 0: no more is said. */

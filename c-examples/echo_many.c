@@ -16,7 +16,7 @@
 static const char usage[] =
     "usage: echo_many [--host ADDRESS] [--port N] [--connections N] | --self-test | --self-test-big\n"
     "Sends back what each client sends, to all of them at once.\n"
-    "  --host ADDRESS   where to listen (127.0.0.1)\n"
+    "  --host ADDRESS   where to listen (127.0.0.1; \"\": everywhere)\n"
     "  --port N         0 takes any free one and prints it (0)\n"
     "  --connections N  how many may be open at a time (10000)\n"
     "  --self-test-big  with 10000 real connections, three times over\n";
@@ -225,15 +225,12 @@ static int64_t take_turn(int64_t limit) {
 }
 
 static int start(const char *host, long port) {
+    char endpoint[300], text[SK_ADDR_STRLEN];
     sk_addr address;
-    char text[SK_ADDR_STRLEN];
-    if (check("sk_addr_parse", sk_addr_parse(host, &address)) < 0)
-        return 0;
-    address.port = (uint16_t)port;
-    listener = sk_socket(address.family, SK_STREAM, SK_PROTO_TCP);
-    if (check("sk_socket", listener) < 0 || check("sk_bind_addr", sk_bind_addr(listener, &address)) < 0 ||
-        check("sk_listen", sk_listen(listener, 0)) < 0 ||
-        check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
+    snprintf(endpoint, sizeof endpoint, strchr(host, ':') != NULL ? "tcp://[%s]:%ld" : "tcp://%s:%ld", host,
+             port);
+    listener = check("sk_serve", sk_serve(endpoint, 0));
+    if (listener < 0 || check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
         check("sk_local_addr", sk_local_addr(listener, &address)) < 0 ||
         check("sk_addr_format", sk_addr_format(&address, text, sizeof text)) < 0)
         return 0;

@@ -16,7 +16,7 @@
 static const char usage[] =
     "usage: file_recv [--host ADDRESS] [--port N] [--folder PATH] [--once N] | --self-test\n"
     "Stores the files that file_send sends.\n"
-    "  --host ADDRESS  where to listen (127.0.0.1)\n"
+    "  --host ADDRESS  where to listen (127.0.0.1; \"\": everywhere)\n"
     "  --port N        0 takes any free one and prints it (0)\n"
     "  --folder PATH   where to put the files (.)\n"
     "  --once N        end after N senders (0: only Ctrl-C ends it)\n";
@@ -179,15 +179,12 @@ static int receive(const char *folder) {
 }
 
 static int start(const char *host, long port) {
+    char endpoint[300], text[SK_ADDR_STRLEN];
     sk_addr address;
-    char text[SK_ADDR_STRLEN];
-    if (check("sk_addr_parse", sk_addr_parse(host, &address)) < 0)
-        return 0;
-    address.port = (uint16_t)port;
-    listener = sk_socket(address.family, SK_STREAM, SK_PROTO_TCP);
-    if (check("sk_socket", listener) < 0 || check("sk_bind_addr", sk_bind_addr(listener, &address)) < 0 ||
-        check("sk_listen", sk_listen(listener, 16)) < 0 ||
-        check("sk_local_addr", sk_local_addr(listener, &address)) < 0 ||
+    snprintf(endpoint, sizeof endpoint, strchr(host, ':') != NULL ? "tcp://[%s]:%ld" : "tcp://%s:%ld", host,
+             port);
+    listener = check("sk_serve", sk_serve(endpoint, 16));
+    if (listener < 0 || check("sk_local_addr", sk_local_addr(listener, &address)) < 0 ||
         check("sk_addr_format", sk_addr_format(&address, text, sizeof text)) < 0)
         return 0;
     printf("bind:   waits for files at %s\n", text);

@@ -26,6 +26,8 @@ static volatile sig_atomic_t stopping;
 static void on_interrupt(int signal_number) {
     int saved = errno;
     (void)signal_number;
+    if (connection <= 0)
+        _Exit(EXIT_SUCCESS); /* nothing has begun */
     stopping = 1;
     sk_close(connection);
     errno = saved;
@@ -77,26 +79,25 @@ static int announce(const char *path, uint64_t length) {
            hear(GO_ON, &came, &sum);
 }
 
-/* Sends the bytes of the file and reads along, for the checksum. */
+/* Sends the bytes of the file. */
 static int send_bytes(const char *path, int file, uint64_t length, uint64_t *done, uint64_t *sum) {
     static unsigned char data[CHUNK];
     show_progress(0, length);
     while (*done < length) {
-        size_t sent = 0;
         ssize_t got = pread(file, data, next_piece(length - *done), (off_t)*done);
-        int result;
+        int64_t sent;
         if (got < 0)
             return complain(path, strerror(errno));
-        if (got == 0)
-            return complain(path, "it became shorter while it was sent");
         /* A receiver that speaks now gives up: its answer says why. */
         if (sk_wait(connection, SK_READABLE, 0) != 0)
-            return stopping ? 0 : hear(WHOLE, done, sum);
-        result = sk_send_all(connection, data, (size_t)got, &sent);
-        *sum = checksum(*sum, data, sent);
-        *done += sent;
-        if (check("sk_send_all", result) < 0)
+            return !stopping && hear(WHOLE, done, sum);
+        sent = got > 0 ? sk_send(connection, data, (size_t)got, 0) : 0;
+        if (check("sk_send", sent) < 0)
             return 0;
+        if (sent == 0)
+            return complain(path, "it became shorter while it was sent");
+        *sum = checksum(*sum, data, (size_t)sent);
+        *done += (uint64_t)sent;
         show_progress(*done, length);
     }
     return 1;
@@ -131,16 +132,15 @@ static int send_file(const char *path) {
 }
 
 static int start(const char *host, int port, int limit) {
-    int result;
-    connection = sk_socket(strchr(host, ':') != NULL ? SK_INET6 : SK_INET, SK_STREAM, SK_PROTO_TCP);
-    if (check("sk_socket", connection) < 0 || check("sk_set_timeout", sk_set_timeout(connection, limit)) < 0)
-        return 0;
-    result = sk_connect(connection, host, (uint16_t)port);
-    if (result == SK_ECONNREFUSED)
+    char endpoint[300];
+    snprintf(endpoint, sizeof endpoint, strchr(host, ':') != NULL ? "tcp://[%s]:%d" : "tcp://%s:%d", host,
+             port);
+    connection = sk_dial(endpoint, limit);
+    if (connection == SK_ECONNREFUSED)
         fprintf(stderr, "%s: nobody waits for a file on port %d\n", host, port);
-    else
-        check("sk_connect", result);
-    return result == SK_OK;
+    else if (check("sk_dial", connection) > 0)
+        return check("sk_set_timeout", sk_set_timeout(connection, limit)) == SK_OK;
+    return 0;
 }
 
 /* The other end, for the self-test: takes so many bytes and gives an answer, or breaks off. */
