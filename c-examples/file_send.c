@@ -205,7 +205,7 @@ static int self_test(void) {
         data[i] = (unsigned char)(i * 7 / 3);
     snprintf(path, sizeof path, "%s/file_send-XXXXXX", folder != NULL ? folder : "/tmp");
     file = mkstemp(path);
-    if (file < 0 || write(file, data, LENGTH) != LENGTH)
+    if (file < 0 || write(file, data, LENGTH) != LENGTH || close(file) != 0)
         good = complain(path, strerror(errno));
 
     puts("-- a receiver that takes all of it");
@@ -215,9 +215,7 @@ static int self_test(void) {
     puts("-- a receiver that breaks off in the middle");
     good = good && !rehearse(path, LENGTH / 2, GO_ON, &well) && well;
 
-    if (file >= 0)
-        good = unlink(path) == 0 && close(file) == 0 && good;
-    return good;
+    return file >= 0 && unlink(path) == 0 && good;
 }
 
 int main(int argc, char **argv) {
