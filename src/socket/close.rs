@@ -127,6 +127,8 @@ pub fn after_fork(table: &Table, index: u32, slot: &Slot) {
     close_waker(slot);
     // And a close here must not take the parent's socket out of the parent's poller.
     slot.poller.store(0, SeqCst);
+    // Nor does the thread exist here that would take this away.
+    slot.unmark(mark::RECEIVING);
     if slot.has(mark::POLLER) {
         slot.mark(mark::FOREIGN);
     }

@@ -46,18 +46,23 @@ fn kind_of(fd: Fd) -> Option<Kind> {
     Some(Kind::new(family, carries, protocol))
 }
 
-/// Gives a socket from outside the modes that this library works in, and says what it is like.
+/// Gives a socket that is taken over the modes that this library works in, and says what it is like.
 fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
-    let listening = option::get(fd, option::LISTENING) == Ok(1);
-    let connected = calls::peer_address(fd).is_ok();
-    let nonblocking = !kind.is_datagram() && !listening && !connected;
+    let marks = marks_of(fd, kind);
     descriptor::close_on_exec(fd)?;
-    descriptor::set_nonblocking(fd, nonblocking)?;
+    descriptor::set_nonblocking(fd, marks & mark::NONBLOCKING != 0)?;
     option::set_send_timeout(fd, 0)?;
     if let Ok(Some(1..)) = option::linger(fd) {
         // Or a close might have to wait.
         option::set_linger(fd, None)?;
     }
+    Ok(marks)
+}
+
+/// What a socket from outside is like. NONBLOCKING: it has still to be made so.
+fn marks_of(fd: Fd, kind: Kind) -> u32 {
+    let listening = option::get(fd, option::LISTENING) == Ok(1);
+    let connected = calls::peer_address(fd).is_ok();
     let mut marks = mark::REUSE_CHOSEN;
     if listening {
         marks |= mark::LISTENING | mark::INHERITS;
@@ -65,10 +70,21 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
     if connected {
         marks |= mark::CONNECTED;
     }
-    if nonblocking {
+    if !kind.is_datagram() && !listening && !connected {
         marks |= mark::NONBLOCKING;
     }
-    Ok(marks)
+    marks
+}
+
+/// Makes a descriptor that another process sent a handle. The socket is still the sender's too: what
+/// both have of it stays as it is, but for the mode that a connect needs, see `connect`.
+pub fn adopt_received(fd: Fd) -> Result<Handle> {
+    let Some(kind) = kind_of(fd) else {
+        descriptor::close(fd);
+        return Err(Code::SK_ENOTSOCK.into());
+    };
+    let marks = marks_of(fd, kind) & !mark::NONBLOCKING;
+    adopt(fd, kind, marks, true)
 }
 
 impl Pinned {

@@ -22,6 +22,8 @@ impl Pinned {
         let handle = Handle::from_raw(raw);
         let (table, slot) = find(handle)?;
         match slot.word.pin(handle.tag()) {
+            // A poller of the parent process can only be closed, which takes no `Pinned`.
+            Pin::Live if slot.has(mark::FOREIGN) => Err(stale(table, slot, handle, slot.word.unpin())),
             Pin::Live => Ok(Pinned { slot, handle }),
             Pin::Stale(left) => Err(stale(table, slot, handle, left)),
         }
@@ -164,7 +166,11 @@ pub struct Socket(Pinned);
 impl Socket {
     #[inline(never)]
     pub fn new(raw: i64) -> Result<Socket> {
-        let pinned = Pinned::new(raw)?;
+        Socket::of(Pinned::new(raw)?)
+    }
+
+    /// A pinned handle if it is a socket's, or `SK_EOPNOTSUPP`.
+    pub fn of(pinned: Pinned) -> Result<Socket> {
         if pinned.slot.has(mark::POLLER) {
             return Err(Code::SK_EOPNOTSUPP.into());
         }
@@ -174,6 +180,16 @@ impl Socket {
     /// A stream, or `SK_EOPNOTSUPP`.
     pub fn stream(raw: i64) -> Result<Socket> {
         Socket::new(raw)?.only(Kind::is_stream)
+    }
+
+    /// UDP or UDP-Lite, or `SK_EOPNOTSUPP`.
+    pub fn udp(raw: i64) -> Result<Socket> {
+        Socket::new(raw)?.only(Kind::is_udp)
+    }
+
+    /// A Unix socket, or `SK_EOPNOTSUPP`.
+    pub fn unix(raw: i64) -> Result<Socket> {
+        Socket::new(raw)?.only(Kind::is_unix)
     }
 
     /// This one if it is of such a kind, or `SK_EOPNOTSUPP`.

@@ -1,7 +1,7 @@
 //! Time limits on the monotonic clock, see clock_gettime(2).
 
 /// Nanoseconds on the monotonic clock.
-fn now() -> u64 {
+pub fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a timespec to write to. The call can't fail: the clock is always there.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };

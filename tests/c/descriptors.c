@@ -231,6 +231,46 @@ CASE(limits_of_copies_are_their_own)
     CHECK_FAILS(sk_accept(l, NULL), SK_EAGAIN);
 }
 
+/* The blocking mode belongs to the socket, so one copy can change it under another. */
+CASE(a_limit_holds_on_a_copy_from_before_listen)
+{
+    sk_handle l = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+    CHECK_OK(sk_bind(l, "127.0.0.1", 0));
+    sk_handle d = MADE(sk_dup(l));
+    CHECK_OK(sk_listen(l, 4));
+    CHECK_OK(sk_set_timeout(d, 30));
+    CHECK_FAILS(sk_accept(d, NULL), SK_ETIMEDOUT);
+    CHECK_OK(sk_set_timeout(d, 0));
+    CHECK_FAILS(sk_accept(d, NULL), SK_EAGAIN);
+}
+CASE(a_limit_holds_after_a_copy_was_given_up)
+{
+    sk_handle l = tcp_listener(SK_INET, 4), d = MADE(sk_dup(l));
+    CHECK_OK(sk_set_timeout(l, 0));
+    CHECK_FAILS(sk_accept(l, NULL), SK_EAGAIN);
+    int fd = (int)sk_into_fd(d);
+    CHECK_EQ(flags_of(fd) & O_NONBLOCK, 0);
+    CHECK_FAILS(sk_accept(l, NULL), SK_EAGAIN);
+}
+CASE(a_connect_limit_holds_after_a_copy_was_given_up)
+{
+    sk_addr to;
+    (void)unix_bound(SK_STREAM, 1, &to);
+    for (;;) { /* until the queue is full */
+        sk_handle s = MADE(sk_socket(SK_UNIX, SK_STREAM, 0));
+        CHECK_OK(sk_set_timeout(s, 0));
+        int r = sk_connect_addr(s, &to);
+        if (r == SK_EAGAIN) break;
+        CHECK_EQ(r, SK_OK);
+    }
+    sk_handle s = MADE(sk_socket(SK_UNIX, SK_STREAM, 0)), d = MADE(sk_dup(s));
+    CHECK_GE(sk_into_fd(d), 0);
+    CHECK_OK(sk_set_timeout(s, 0));
+    CHECK_FAILS(sk_connect_addr(s, &to), SK_EAGAIN);
+    CHECK_OK(sk_set_timeout(s, 30));
+    CHECK_FAILS(sk_connect_addr(s, &to), SK_ETIMEDOUT);
+}
+
 CASE(into_fd_of_a_dup)
 {
     sk_handle p[2];
