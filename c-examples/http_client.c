@@ -4,22 +4,6 @@
 #include "common.h"
 #include "http_response.h"
 
-static sk_handle sk_dial(const char *endpoint, int64_t limit) {
-    char host[300];
-    const char *colon = strrchr(endpoint, ':');
-    int port = atoi(colon + 1), v6 = endpoint[6] == '[';
-    sk_handle s = sk_socket(v6 ? SK_INET6 : SK_INET, SK_STREAM, 0);
-    int64_t r;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - endpoint - 6 - 2 * v6), endpoint + 6 + v6);
-    if (s < 0)
-        return s;
-    sk_set_timeout(s, limit);
-    r = sk_connect(s, host, (uint16_t)port);
-    if (r < 0)
-        sk_close(s);
-    return r < 0 ? r : s;
-}
-
 static const char usage[] =
     "usage: http_client [-i] [--limit MS] URL... | --self-test\n"
     "Fetches each http://HOST[:PORT]/PATH and writes its body to the output.\n"
