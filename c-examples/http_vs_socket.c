@@ -107,8 +107,9 @@ static int serve(sk_handle http, sk_handle plain, sk_handle parent) {
     int good = poller > 0 && check("sk_poller_add", sk_poller_add(poller, http, SK_READABLE, WAYS)) == SK_OK &&
                check("sk_poller_add", sk_poller_add(poller, plain, SK_READABLE, WAYS)) == SK_OK &&
                check("sk_poller_add", sk_poller_add(poller, parent, SK_READABLE, WAYS)) == SK_OK;
-    while (good && check("sk_poller_wait", sk_poller_wait(poller, &event, 1, SK_FOREVER)) == 1) {
-        if (event.handle == parent)
+    while (good) {
+        good = check("sk_poller_wait", sk_poller_wait(poller, &event, 1, SK_FOREVER)) == 1;
+        if (!good || event.handle == parent)
             break;
         if (event.handle == http || event.handle == plain)
             good = serve_client(poller, event.handle, event.handle == plain);
