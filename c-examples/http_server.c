@@ -14,12 +14,6 @@
 #include "http_request.h"
 #include "http_site.h"
 
-static int64_t sk_send_file(sk_handle s, int file, int64_t offset, int64_t count) {
-    char data[65536];
-    ssize_t n = pread(file, data, count < (int64_t)sizeof data ? (size_t)count : sizeof data, (off_t)offset);
-    return n <= 0 ? n : sk_send(s, data, (size_t)n, 0);
-}
-
 static const char usage[] =
     "usage: http_server [OPTION VALUE]... FOLDER | --self-test\n"
     "Serves the files of a folder over HTTP/1.1, and /status.json, which is made anew each time.\n"

@@ -175,6 +175,9 @@ for turn in range(20):
     status = json.loads(c.getresponse().read())
     assert status["requests"] == 2 * turn + 2 and status["connections"] == 1, status
     assert c.sock is first
+c.request("HEAD", "/sockets.svg")
+r = c.getresponse()
+assert (r.status, r.getheader("Content-Length"), r.read()) == (200, str(len(file)), b"")
 c.request("HEAD", "/none")
 r = c.getresponse()
 assert (r.status, r.read()) == (404, b"")
@@ -280,7 +283,7 @@ fn slow_and_silent_clients_hold_nobody_up() {
 
 #[test]
 fn a_full_table_is_told_politely() {
-    let server = Server::start(&site(), &["--connections", "3"]);
+    let server = Server::start(&site(), &["--connections", "3", "--limit", "3600000"]);
     let mut busy: Vec<TcpStream> = (0..3).map(|_| server.say("GET /status.json HTTP/1.1\r\n")).collect();
     // That they have their places is seen from outside: a fourth is refused.
     let refused = || {
@@ -336,7 +339,8 @@ fn a_file_that_shrinks_ends_the_connection() {
     let place = folder("shrinking");
     let file = fs::File::create(place.join("file")).expect("a file");
     file.set_len(64 << 20).expect("a length");
-    let server = Server::start(&place, &[]);
+    // Not the limit shall end it.
+    let server = Server::start(&place, &["--limit", "3600000"]);
     let mut stream = server.say("GET /file HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut first = [0; 100];
     stream.read_exact(&mut first).expect("the beginning");
