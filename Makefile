@@ -56,6 +56,10 @@ check: ## Run every test
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
 
+.PHONY: bench-python
+bench-python: all ## Compare the Python package with the built-in socket module
+	SK_LIBRARY="$(SHIP)/release/libsk.so" $(PYTHON) benches/python.py
+
 .PHONY: size
 size: all ## Measure the library, and what it adds to a program (Python 3)
 	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED) $(SIZE_FLAGS)
@@ -64,6 +68,18 @@ size: all ## Measure the library, and what it adds to a program (Python 3)
 no-panic: ## Show that no panic can be reached in the library
 	@sh benches/no_panic.sh "$(TARGET)/no-panic"
 
+.PHONY: abi
+abi: all ## Compare the binary interface with the one on record (binutils, Python 3)
+	CC="$(CC)" $(PYTHON) packaging/abi.py "$(SHIP)/release/libsk.so" $(ABI_FLAGS)
+
+.PHONY: wheel
+wheel: all ## Make the Python package with the library inside (pip)
+	rm -rf "$(TARGET)/wheel" && mkdir -p "$(TARGET)/wheel/build"
+	cp -R python/pyproject.toml python/setup.py python/README.md python/sk "$(TARGET)/wheel/build"
+	cp "$(SHIP)/release/libsk.so" "$(TARGET)/wheel/build/sk/$(SONAME)"
+	strip "$(TARGET)/wheel/build/sk/$(SONAME)"
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir "$(TARGET)/wheel" "$(TARGET)/wheel/build"
+
 .PHONY: man
 man: ## Make the man pages from the header (Python 3)
 	$(PYTHON) docs/man.py include/sk.h "$(TARGET)/man"
@@ -71,7 +87,7 @@ man: ## Make the man pages from the header (Python 3)
 .PHONY: install
 install: all man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
-	$(INSTALL) -m 644 include/sk.h "$(DESTDIR)$(INCLUDEDIR)/sk.h"
+	$(INSTALL) -m 644 include/sk.h include/sk.hpp "$(DESTDIR)$(INCLUDEDIR)"
 	$(INSTALL) -m 644 "$(SHIP)/release/libsk.a" "$(DESTDIR)$(LIBDIR)/libsk.a"
 	$(INSTALL) -m 755 "$(SHIP)/release/libsk.so" "$(DESTDIR)$(LIBDIR)/libsk.so.$(VERSION)"
 	ln -sf "libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/$(SONAME)"
@@ -86,7 +102,7 @@ install: all man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTD
 
 .PHONY: uninstall
 uninstall: ## Remove what install put in place (with the same variables)
-	rm -f "$(DESTDIR)$(INCLUDEDIR)/sk.h" "$(DESTDIR)$(LIBDIR)/libsk.a" \
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/sk.h" "$(DESTDIR)$(INCLUDEDIR)/sk.hpp" "$(DESTDIR)$(LIBDIR)/libsk.a" \
 		"$(DESTDIR)$(LIBDIR)/libsk.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" \
 		"$(DESTDIR)$(LIBDIR)/libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/pkgconfig/sk.pc"
 	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/sk"

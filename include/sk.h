@@ -943,6 +943,26 @@ int64_t sk_send_batch(sk_handle s, const struct sk_dgram *msgs, size_t count, in
 int64_t sk_recv_batch(sk_handle s, struct sk_dgram *msgs, size_t count, int flags);
 
 /**
+ * Sends a part of a file on a stream, without copying it where the system can, under one
+ * `SK_OPT_SEND_TIMEOUT` over the whole. No SIGPIPE, ever.
+ *
+ * s: a connected stream.
+ * file: the descriptor of a file that is open for reading; its position is neither used nor moved.
+ * offset: the first byte to send, from the beginning of the file.
+ * count: how many bytes; -1 = to the file's end.
+ *
+ * Returns the bytes sent, fewer than count only at the file's end, or after a limit, a close or
+ * an error, which then comes with the next call. Only where none went: what `sk_send` does, and:
+ * `SK_EOPNOTSUPP` no stream; `SK_EINVAL` negative offset, count below -1; or the file is not
+ * open for reading (errno EBADF), or can't be read from an offset on, as a pipe, a socket
+ * (ESPIPE) or a folder (EISDIR); `SK_EOTHER` it can't be read (errno tells why).
+ *
+ * Threads: any; calls on one stream at a time can mix their bytes. Signals: not in a handler.
+ * Since 0.1. See sendfile(2).
+ */
+int64_t sk_send_file(sk_handle s, int file, int64_t offset, int64_t count);
+
+/**
  * Sets an option.
  *
  * s: a socket.

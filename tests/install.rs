@@ -9,8 +9,7 @@ use std::process::Command;
 
 use support::{LIMIT, has, install, root, run, run_to_end, shipped};
 
-/// Two programs that use one call of each kind of result.
-const SOURCE: &str = r#"
+const C: &str = r#"
 #include <sk.h>
 #include <stdio.h>
 int main(void) {
@@ -18,6 +17,17 @@ int main(void) {
     if (s < 0 || sk_bind(s, "127.0.0.1", 0) != SK_OK || sk_close(s) != SK_OK)
         return 1;
     printf("libsk %s\n", sk_version());
+    return 0;
+}
+"#;
+
+const CXX: &str = r#"
+#include <sk.hpp>
+#include <cstdio>
+int main() {
+    sk::socket s = sk::serve("udp://127.0.0.1:0");
+    s.close();
+    std::printf("libsk %s\n", sk_version());
     return 0;
 }
 "#;
@@ -49,7 +59,7 @@ fn project(name: &str) -> (PathBuf, PathBuf) {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("a folder");
     for (file, text) in
-        [("hello.c", SOURCE), ("hello.cpp", SOURCE), ("CMakeLists.txt", CMAKE), ("meson.build", MESON)]
+        [("hello.c", C), ("hello.cpp", CXX), ("CMakeLists.txt", CMAKE), ("meson.build", MESON)]
     {
         fs::write(folder.join(file), text).expect("a source");
     }
@@ -145,6 +155,7 @@ fn uninstall_removes_what_install_put_there() {
     let shared = format!("lib/libsk.so.{version}");
     let mut expected: Vec<String> = [
         "include/sk.h",
+        "include/sk.hpp",
         "lib/libsk.a",
         "lib/libsk.so",
         "lib/libsk.so.0",

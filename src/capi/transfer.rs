@@ -237,7 +237,7 @@ pub unsafe extern "C" fn sk_send_batch(s: sk_handle, msgs: *const Dgram, count: 
         let socket = Socket::new(s)?.only(|kind| !kind.is_stream())?;
         // SAFETY: NULL, or count datagrams, readable during the call.
         let list = unsafe { Outgoing::new(args::list(msgs, count)?) };
-        socket.send_batch(list.ok_or(Code::SK_EINVAL)?, flags)
+        socket.send_batch(list, flags)
     })
 }
 
@@ -265,5 +265,32 @@ pub unsafe extern "C" fn sk_recv_batch(s: sk_handle, msgs: *mut Dgram, count: us
         // SAFETY: NULL, or count datagrams with their room, nobody else's during the call.
         let list = unsafe { Incoming::new(args::list_mut(msgs, count)?) };
         socket.recv_batch(list.ok_or(Code::SK_EINVAL)?, flags)
+    })
+}
+
+/// Sends a part of a file on a stream, without copying it where the system can, under one
+/// `SK_OPT_SEND_TIMEOUT` over the whole. No SIGPIPE, ever.
+///
+/// s: a connected stream.
+/// file: the descriptor of a file that is open for reading; its position is neither used nor moved.
+/// offset: the first byte to send, from the beginning of the file.
+/// count: how many bytes; -1 = to the file's end.
+///
+/// Returns the bytes sent, fewer than count only at the file's end, or after a limit, a close or
+/// an error, which then comes with the next call. Only where none went: what `sk_send` does, and:
+/// `SK_EOPNOTSUPP` no stream; `SK_EINVAL` negative offset, count below -1; or the file is not
+/// open for reading (errno EBADF), or can't be read from an offset on, as a pipe, a socket
+/// (ESPIPE) or a folder (EISDIR); `SK_EOTHER` it can't be read (errno tells why).
+///
+/// Threads: any; calls on one stream at a time can mix their bytes. Signals: not in a handler.
+/// Since 0.1. See sendfile(2).
+#[unsafe(no_mangle)]
+pub extern "C" fn sk_send_file(s: sk_handle, file: c_int, offset: i64, count: i64) -> i64 {
+    ret::long_count(|| {
+        let socket = Socket::stream(s)?;
+        if offset < 0 || count < -1 {
+            return Err(Code::SK_EINVAL.into());
+        }
+        socket.send_file(file, offset, (count >= 0).then_some(count))
     })
 }

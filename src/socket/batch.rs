@@ -9,6 +9,7 @@ use core::ffi::c_int;
 use once_cell::race::OnceBool;
 
 use super::flags::{Receive, SK_MORE, SK_TRUNC, Send};
+use super::kind::Kind;
 use super::pinned::Socket;
 use super::wait::Stop;
 use crate::error::{Code, Result};
@@ -31,9 +32,10 @@ static CUTS: OnceBool = OnceBool::new();
 #[derive(Clone, Copy)]
 struct Parts<'a> {
     list: Outgoing<'a>,
-    index: usize,
-    /// Bytes of that datagram that are done.
+    /// Bytes of the first datagram that are done.
     done: usize,
+    /// Some datagrams have segments.
+    segmented: bool,
     /// Each segment goes on its own.
     singly: bool,
 }
@@ -43,9 +45,9 @@ impl<'a> Iterator for Parts<'a> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Part<'a>> {
-        let whole = self.list.get(self.index)?;
-        if whole.segment == 0 || whole.segment >= whole.data.len() {
-            self.index = self.index.wrapping_add(1);
+        let (whole, others) = self.list.next()?;
+        if !self.segmented || whole.segment == 0 || whole.segment >= whole.data.len() {
+            self.list = others;
             return Some(Part { segment: 0, ..whole });
         }
         let (_, rest) = whole.data.split_at_checked(self.done)?;
@@ -54,16 +56,20 @@ impl<'a> Iterator for Parts<'a> {
         let data = rest.get(..most).unwrap_or(rest);
         self.done = self.done.saturating_add(data.len());
         if self.done >= whole.data.len() {
-            (self.index, self.done) = (self.index.wrapping_add(1), 0);
+            (self.list, self.done) = (others, 0);
         }
         Some(Part { data, segment: if data.len() > whole.segment { whole.segment } else { 0 }, ..whole })
     }
 }
 
 impl Parts<'_> {
-    /// Datagrams that went, at least in part.
-    fn gone(&self) -> usize {
-        self.index.saturating_add(usize::from(self.done > 0))
+    /// So many parts more are done.
+    fn advance(&mut self, count: usize) {
+        if self.segmented {
+            self.take(count).for_each(drop);
+        } else {
+            self.list = self.list.skip(count);
+        }
     }
 }
 
@@ -74,30 +80,35 @@ impl Socket {
             return Err(Code::SK_EINVAL.into());
         }
         let asked = Send::new(flags)?;
-        let mut parts = Parts { list, index: 0, done: 0, singly: self.slot.has(mark::SINGLY) };
-        let mut segmented = false;
-        while let Some(whole) = list.get(parts.index) {
-            self.check(&whole)?;
-            segmented |= whole.segment > 0;
-            parts.index = parts.index.wrapping_add(1);
+        let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY) };
+        let kind = self.kind();
+        let mut all = list;
+        while let Some((whole, others)) = all.next() {
+            self.check(kind, &whole)?;
+            parts.segmented |= whole.segment > 0;
+            all = others;
         }
-        parts.index = 0;
+        if all.len() > 0 {
+            return Err(Code::SK_EINVAL.into());
+        }
         if let Some(errno) = self.take_kept(Direction::Send) {
             return Err(errno.into());
         }
-        if segmented && !CUTS.get_or_init(|| option::get(self.fd(), option::UDP_SEGMENT).is_ok()) {
+        if parts.segmented && !CUTS.get_or_init(|| option::get(self.fd(), option::UDP_SEGMENT).is_ok()) {
             parts.singly = true;
         }
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.send_limit.get() });
         let _keep = errno::Restore::later();
-        while parts.index < list.len() {
+        // Datagrams that went, at least in part.
+        let gone = |parts: &Parts| {
+            list.len().saturating_sub(parts.list.len()).saturating_add(usize::from(parts.done > 0))
+        };
+        while parts.list.len() > 0 {
             match self.send_parts(parts, asked.system, &mut timer) {
                 Ok(sent) => {
-                    if sent > 0 {
-                        parts.nth(sent.wrapping_sub(1));
-                    }
+                    parts.advance(sent);
                     // They went singly after they were refused otherwise.
-                    if parts.singly && segmented {
+                    if parts.singly && parts.segmented {
                         self.slot.mark(mark::SINGLY);
                     }
                 }
@@ -108,7 +119,7 @@ impl Socket {
                         parts.singly = true;
                         continue;
                     }
-                    if parts.gone() > 0 {
+                    if gone(&parts) > 0 {
                         self.keep(Direction::Send, &stop);
                         break;
                     }
@@ -122,7 +133,7 @@ impl Socket {
                 }
             }
         }
-        Ok(parts.gone())
+        Ok(gone(&parts))
     }
 
     /// One system call's worth of parts. How many went.
@@ -139,15 +150,18 @@ impl Socket {
     }
 
     /// Whether a datagram can go from this socket at all, as far as it can be told beforehand.
-    fn check(&self, whole: &Part) -> Result<()> {
+    fn check(&self, kind: Kind, whole: &Part) -> Result<()> {
         let fits = |address: &Address| -> Result<()> {
+            if address.family == kind.family() as u16 && !kind.is_unix() {
+                return Ok(());
+            }
             self.mapped(address)?;
-            let too_long = self.kind().is_unix() && address.path_len as usize > SK_UNIX_PATH_MAX;
+            let too_long = kind.is_unix() && address.path_len as usize > SK_UNIX_PATH_MAX;
             if too_long { Err(Code::SK_EINVAL.into()) } else { Ok(()) }
         };
         whole.to.map_or(Ok(()), fits)?;
         whole.from.map_or(Ok(()), fits)?;
-        if self.kind().is_unix() && (whole.segment > 0 || whole.from.is_some()) {
+        if kind.is_unix() && (whole.segment > 0 || whole.from.is_some()) {
             return Err(Code::SK_EINVAL.into());
         }
         Ok(())
@@ -166,7 +180,7 @@ impl Socket {
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         let wanted = Wanted {
             control: !self.kind().is_unix(),
-            port: if list.wants_local() { self.local_address().map_or(0, |own| own.port) } else { 0 },
+            port: if list.wants_local { self.local_address().map_or(0, |own| own.port) } else { 0 },
             cut: SK_TRUNC as u32,
         };
         // A peek would show the first one again and again.

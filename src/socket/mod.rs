@@ -11,6 +11,7 @@ mod connect;
 mod create;
 mod descriptor;
 mod dial;
+mod file;
 pub mod flags;
 mod group;
 mod kind;

@@ -157,14 +157,27 @@ pub fn inet_in_place(to: &mut MaybeUninit<Address>) {
 ///
 /// # Safety
 /// `to` is aligned, good for writing, and the kernel has written `len` bytes there.
+#[inline(always)]
 pub unsafe fn in_place(to: *mut Address, len: socklen_t) {
+    // SAFETY: as the caller promises; in a sockaddr of any family all bytes are integers.
+    unsafe {
+        if len as usize == INET_LEN && to.cast::<sa_family_t>().read() == libc::AF_INET as sa_family_t {
+            inet_in_place(&mut *to.cast());
+        } else {
+            other_in_place(to, len as usize);
+        }
+    }
+}
+
+/// # Safety
+/// As `in_place`.
+#[inline(never)]
+unsafe fn other_in_place(to: *mut Address, len: usize) {
     // SAFETY: as the caller promises; a sockaddr is all integers and read only as far as `len`
     // goes, and it is copied before the address takes its place.
     unsafe {
-        let family =
-            if len as usize >= size_of::<sa_family_t>() { to.cast::<sa_family_t>().read() } else { 0 };
-        match (c_int::from(family), len as usize) {
-            (libc::AF_INET, INET_LEN..) => inet_in_place(&mut *to.cast()),
+        let family = if len >= size_of::<sa_family_t>() { to.cast::<sa_family_t>().read() } else { 0 };
+        match (c_int::from(family), len) {
             (libc::AF_INET6, INET6_LEN..) => {
                 let inet6 = to.cast::<sockaddr_in6>().read();
                 let mut shown = Address::NONE;
@@ -400,6 +413,12 @@ pub fn show_inet6(to: &mut Address, inet6: &sockaddr_in6) {
             to.flow_info = u32::from_be(inet6.sin6_flowinfo);
         }
     }
+}
+
+/// Shows an IPv4 address, without a port.
+pub fn show_inet(to: &mut Address, ip: libc::in_addr) {
+    *to = Address { family: Family::SK_INET as u16, ..Address::NONE };
+    set_ipv4(to, ip.s_addr.to_ne_bytes());
 }
 
 fn set_ipv4(address: &mut Address, ip: [u8; 4]) {

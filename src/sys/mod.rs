@@ -11,6 +11,7 @@ pub mod descriptor;
 mod direct;
 pub mod epoll;
 pub mod errno;
+pub mod file;
 pub mod fork;
 pub mod group;
 pub mod interface;
