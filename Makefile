@@ -56,6 +56,10 @@ check: ## Run every test
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
 
+.PHONY: bench-poller
+bench-poller: all ## Compare an echo server on sk_poller with one on epoll (valgrind, Python 3)
+	CC="$(CC)" $(PYTHON) benches/poller.py $(MEASURED)
+
 .PHONY: bench-python
 bench-python: all ## Compare the Python package with the built-in socket module
 	SK_LIBRARY="$(SHIP)/release/libsk.so" $(PYTHON) benches/python.py
