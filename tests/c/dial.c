@@ -625,24 +625,30 @@ static void allow_descriptors(int more)
 
 CASE(no_descriptor_for_a_second_attempt)
 {
-    struct thread t;
-    uint16_t port = listen_on("127.0.0.1", "127.0.0.2", NULL);
-    silence(listeners[0]);
     RESOLVER_GIVES("127.0.0.1", "127.0.0.2");
-    count_before();
-    dialling.to = at(port);
-    dialling.limit = SK_FOREVER;
-    allow_descriptors(1);
-    thread_start(&t, dial, NULL);
-    while (resolver_seen(&without_room) == 0) sched_yield();
-    CHECK_EQ(attempted, 1);
-    /* The first goes on, and gets through. */
-    allow_descriptors(ANY_NUMBER);
-    make_answer(listeners[0]);
-    thread_join(&t);
-    CHECK_GT(dialling.made, 0);
-    CHECK_EQ(without_room, 1); /* it is not tried again and again */
-    check_peer(dialling.made, "127.0.0.1");
+    for (int refused = 0; refused < 2; refused++) {
+        struct thread t;
+        uint16_t port = listen_on("127.0.0.1", "127.0.0.2", NULL);
+        silence(listeners[0]);
+        count_before();
+        without_room = 0;
+        dialling.to = at(port);
+        dialling.limit = SK_FOREVER;
+        allow_descriptors(1);
+        thread_start(&t, dial, NULL);
+        while (resolver_seen(&without_room) == 0) sched_yield();
+        CHECK_EQ(attempted, 1);
+        /* The first goes on. If it gets through, well; if not, there is a descriptor for the second. */
+        allow_descriptors(ANY_NUMBER);
+        if (refused) CHECK_OK(sk_close(listeners[0]));
+        else make_answer(listeners[0]);
+        thread_join(&t);
+        CHECK_GT(dialling.made, 0);
+        CHECK_EQ(dialling.error, ERRNO_UNTOUCHED);
+        CHECK_EQ(without_room, 1); /* it was not tried again and again */
+        check_peer(dialling.made, refused ? "127.0.0.2" : "127.0.0.1");
+        CHECK_OK(sk_close(dialling.made));
+    }
 }
 
 CASE(no_descriptor_at_all)
