@@ -33,7 +33,7 @@ all: ## Build the shared and the static library, as they are installed
 .PHONY: examples
 examples: $(EXAMPLES) ## Build the C examples
 
-$(PROGRAMS)/%: c-examples/%.c include/sk.h all
+$(PROGRAMS)/%: c-examples/%.c $(wildcard c-examples/*.h) include/sk.h all
 	@mkdir -p "$(PROGRAMS)"
 	$(CC) -std=c99 -O2 -Iinclude $< "$(SHIP)/release/libsk.a" $$(cat "$(NATIVE)") -o "$@"
 
