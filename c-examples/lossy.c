@@ -79,7 +79,8 @@ static int send_through(const struct lossy_settings *settings, int *came) {
                     count < relay.counts.gone)) {
         unsigned char data[2];
         int64_t got;
-        if (n < TEST_DATAGRAMS && relay.counts.came == n) { /* one at a time: none but the relay loses any */
+        /* Few at a time, so that they fit into the sockets' buffers: none but the relay loses any. */
+        if (n < TEST_DATAGRAMS && relay.counts.came == n && n - relay.counts.lost - count < 50) {
             put16(data, (uint16_t)n++);
             good = check("sk_send", sk_send(client, data, sizeof data, 0)) == (int64_t)sizeof data;
         }
