@@ -69,6 +69,53 @@ fn header_declares_the_listed_functions() {
     assert_eq!(declared(&read_header()), listed());
 }
 
+/// A function's comment and its declaration.
+fn documented(header: &str) -> Vec<(String, String)> {
+    let comments = header.split("/**").skip(1).filter_map(|part| part.split_once("*/"));
+    comments
+        .filter_map(|(comment, code)| Some((comment, code.trim_start().split_once(';')?.0)))
+        .filter(|(_, code)| code.contains('(') && !code.starts_with('#') && !code.contains('{'))
+        .map(|(comment, code)| (comment.to_string(), code.to_string()))
+        .collect()
+}
+
+/// The names of the parameters in a declaration.
+fn parameters(declaration: &str) -> Vec<String> {
+    let list = declaration.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).expect("a list").0;
+    let last_word = |parameter: &str| {
+        let name = parameter.split('[').next()?.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+        (name != "void").then(|| name.to_string())
+    };
+    list.split(',').filter_map(last_word).collect()
+}
+
+/// Purpose, every parameter, results and errors, threads, signals, since when, and the source.
+#[test]
+fn header_says_everything_of_every_function() {
+    let header = read_header();
+    let functions = documented(&header);
+    let mut names: Vec<String> =
+        functions.iter().flat_map(|(_, code)| declared(&format!("{code};"))).collect();
+    names.sort();
+    assert_eq!(names, listed(), "functions with a comment");
+    for (comment, code) in functions {
+        let words: Vec<&str> = comment.split_whitespace().filter(|word| *word != "*").collect();
+        let text = words.join(" ");
+        for part in ["Returns", "Threads:", "Signals:", "Since 0."] {
+            assert!(text.contains(part), "no {part:?} in what is said of\n{code}");
+        }
+        // "data, len: what to send": at the beginning of a line, before a colon.
+        let said: Vec<&str> = comment
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("* ")?.split_once(':'))
+            .flat_map(|(names, _)| names.split(", "))
+            .collect();
+        for parameter in parameters(&code) {
+            assert!(said.contains(&&*parameter), "nothing is said of {parameter} in\n{code}");
+        }
+    }
+}
+
 /// The global names that a library defines.
 fn defined(library: &Path, flags: &[&str]) -> Vec<String> {
     let mut nm = Command::new("nm");

@@ -7,38 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use support::markdown::{blocks, names, read};
 use support::{LIMIT, Language, Linking, compile, has, root, run, run_to_end, shipped};
 
-struct Block {
-    /// What stands behind the three backticks.
-    label: String,
-    text: String,
-}
+/// The same in every language, but for the words.
+const PAGES: &[&str] = &["README.md", "README.ko.md"];
 
-fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).expect("README.md")
-}
-
-fn blocks() -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in readme().lines() {
-        open = match (line.strip_prefix("```"), open) {
-            (Some(label), None) => Some(Block { label: label.into(), text: String::new() }),
-            (Some(_), Some(block)) => {
-                blocks.push(block);
-                None
-            }
-            (None, Some(mut block)) => {
-                block.text += line;
-                block.text += "\n";
-                Some(block)
-            }
-            (None, None) => None,
-        };
-    }
-    assert!(open.is_none(), "README.md ends within a block");
-    blocks
+fn readme() -> PathBuf {
+    root().join("README.md")
 }
 
 fn folder() -> PathBuf {
@@ -49,7 +25,7 @@ fn folder() -> PathBuf {
 
 #[test]
 fn programs_compile_and_print_what_is_said() {
-    let blocks = blocks();
+    let blocks = blocks(&readme());
     let mut run = 0;
     for (number, block) in blocks.iter().enumerate().filter(|(_, block)| block.label.starts_with("c")) {
         let source = folder().join(format!("readme_{number}.c"));
@@ -78,7 +54,7 @@ fn link_lines_link() {
             return;
         }
     }
-    let blocks = blocks();
+    let blocks = blocks(&readme());
     let program = blocks.iter().find(|block| block.label == "c run").expect("a program");
     let lines = blocks.iter().find(|block| block.label == "sh link").expect("link lines");
     let folder = folder();
@@ -116,20 +92,44 @@ fn link_lines_link() {
 
 #[test]
 fn files_and_commands_that_are_named_exist() {
-    let readme = readme();
-    let makefile = fs::read_to_string(root().join("Makefile")).expect("Makefile");
-    let mut named = 0;
-    // Between backticks, and between the parentheses of a link.
-    let quoted = readme.split('`').skip(1).step_by(2);
-    let linked = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    for name in quoted.chain(linked).filter(|name| !name.contains('\n')) {
-        if let Some(target) = name.strip_prefix("make ") {
-            assert!(makefile.contains(&format!("\n{target}:")), "make has no {target}");
-            named += 1;
-        } else if name.contains('/') && !name.starts_with('/') {
-            assert!(root().join(name).exists(), "there is no {name}");
-            named += 1;
+    let makefile = read(&root().join("Makefile"));
+    for page in PAGES {
+        let text = read(&root().join(page));
+        let mut named = 0;
+        for name in names(&text) {
+            if let Some(target) = name.strip_prefix("make ") {
+                assert!(makefile.contains(&format!("\n{target}:")), "{page}: make has no {target}");
+                named += 1;
+            } else if name.contains('/') && !name.starts_with('/') {
+                assert!(root().join(name).exists(), "{page}: there is no {name}");
+                named += 1;
+            }
+        }
+        assert!(named > 10, "{page}: only {named} names were found");
+    }
+}
+
+/// The programs and commands are those that were tried above.
+#[test]
+fn translations_show_the_same_code() {
+    let original = blocks(&readme());
+    for page in PAGES.iter().skip(1) {
+        let translated = blocks(&root().join(page));
+        assert_eq!(translated.len(), original.len(), "{page}");
+        for (theirs, ours) in translated.iter().zip(&original) {
+            assert_eq!(theirs.label, ours.label, "{page}, line {}", theirs.line);
+            assert_eq!(code(&theirs.text), code(&ours.text), "{page}, line {}", theirs.line);
         }
     }
-    assert!(named > 10, "only {named} names were found");
+}
+
+/// Without comments, which are translated too.
+fn code(text: &str) -> String {
+    let mut code = String::new();
+    for part in text.split("/*") {
+        code += part.split_once("*/").map_or(part, |(_comment, code)| code);
+    }
+    code.lines()
+        .map(|line| line.split("  #").next().unwrap_or_default().trim_end().to_string() + "\n")
+        .collect()
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 #[path = "../../build/library.rs"]
 mod library;
+pub mod markdown;
 #[path = "../../build/run.rs"]
 pub mod run;
 pub mod running;
