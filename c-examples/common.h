@@ -108,4 +108,38 @@ static inline double chance_unit(uint64_t *state) {
     return (double)(chance(state) >> 11) / 9007199254740992.0;
 }
 
+/* A number that nobody guesses. 0: there is none to be had. */
+static inline int draw_secret(uint64_t *secret) {
+    FILE *source = fopen("/dev/urandom", "rb");
+    int good = source != NULL && fread(secret, sizeof *secret, 1, source) == 1;
+    if (source != NULL)
+        fclose(source);
+    if (!good)
+        fputs("/dev/urandom can't be read\n", stderr);
+    return good;
+}
+
+/* A number that only who receives at this address can know, for we sent it there: it shows that
+ * the sender of a datagram did not lie about where he is. We need not remember whom we gave one.
+ * (A game's measure: where money is at stake take a keyed hash made for it, such as SipHash.) */
+static inline uint32_t key_of(const sk_addr *address, uint64_t secret) {
+    uint64_t state = secret + address->port;
+    size_t i;
+    for (i = 0; i < sizeof address->ip; i++)
+        state = chance(&state) + address->ip[i];
+    state ^= secret >> 7;
+    return (uint32_t)(chance(&state) >> 33) + 1; /* never 0 */
+}
+
+/* Whether a came after b, in numbers that go round. */
+static inline int is_newer(uint32_t a, uint32_t b) {
+    return a != b && a - b < UINT32_C(0x80000000);
+}
+
+/* Of a datagram's way: it could not go, or nobody is there (yet, or any more). That is a lost
+ * datagram, no failure. */
+static inline int is_harmless(int64_t result) {
+    return result >= 0 || result == SK_EAGAIN || result == SK_ENOBUFS || result == SK_ECONNREFUSED;
+}
+
 #endif

@@ -70,17 +70,6 @@ static inline int kind_of(const unsigned char *data, size_t length) {
     return length == lengths[data[3]] ? data[3] : 0;
 }
 
-/* Whether a came after b, in numbers that go round. */
-static inline int is_newer(uint32_t a, uint32_t b) {
-    return a != b && a - b < UINT32_C(0x80000000);
-}
-
-/* A datagram that could not go is a lost one, no failure; and a server that is not there yet, or
- * no more, shows by its silence. */
-static inline int is_harmless(int64_t result) {
-    return result >= 0 || result == SK_EAGAIN || result == SK_ENOBUFS || result == SK_ECONNREFUSED;
-}
-
 /* The first datagram goes with player_move. p->socket is to be closed by sk_close. */
 static inline int player_open(struct player *p, const char *host, uint16_t port) {
     memset(p, 0, sizeof *p);

@@ -170,8 +170,8 @@ static int run(const char *host, uint16_t port, long seconds) {
     if (p.states > 0)
         player_leave(&p);
     if (good)
-        printf("end: %ld states seen, %ld missed (lost, or %ld times behind a newer one)\n", p.states,
-               player_missed(&p), p.late);
+        printf("end: %ld states seen, %ld missed, %ld came too late or twice\n", p.states, player_missed(&p),
+               p.late);
     sk_close(p.socket);
     sk_close(poller);
     return good || stopping;

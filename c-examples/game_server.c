@@ -32,29 +32,6 @@ static struct {
     struct guest guests[PLAYERS];
 } game;
 
-/* A secret that nobody guesses, so that nobody guesses a key. */
-static int draw_secret(void) {
-    FILE *source = fopen("/dev/urandom", "rb");
-    int good = source != NULL && fread(&game.secret, sizeof game.secret, 1, source) == 1;
-    if (source != NULL)
-        fclose(source);
-    if (!good)
-        fputs("/dev/urandom can't be read\n", stderr);
-    game.random = game.secret;
-    return good;
-}
-
-/* The key of an address. The server need not remember whom it gave one. (A game's measure: where
- * money is at stake, take a keyed hash made for it, such as SipHash.) */
-static uint32_t key_of(const sk_addr *address) {
-    uint64_t state = game.secret + address->port;
-    size_t i;
-    for (i = 0; i < sizeof address->ip; i++)
-        state = chance(&state) + address->ip[i];
-    state ^= game.secret >> 7;
-    return (uint32_t)(chance(&state) >> 33) + 1; /* never 0 */
-}
-
 static void place_coin(void) {
     game.coin_x = (int)(chance(&game.random) % WIDTH);
     game.coin_y = (int)(chance(&game.random) % HEIGHT);
@@ -65,12 +42,13 @@ static int game_open(const sk_addr *where) {
     char text[SK_ADDR_STRLEN];
     game.silent_ticks = SILENT_TICKS;
     game.socket = check("sk_socket", sk_socket(where->family, SK_DGRAM, SK_PROTO_UDP));
-    if (game.socket < 0 || !draw_secret() ||
+    if (game.socket < 0 || !draw_secret(&game.secret) ||
         check("sk_bind_addr", sk_bind_addr(game.socket, where)) < 0 ||
         check("sk_local_addr", sk_local_addr(game.socket, &own)) < 0 ||
         check("sk_addr_format", sk_addr_format(&own, text, sizeof text)) < 0)
         return 0;
     printf("bind:  %s\n", text);
+    game.random = game.secret;
     place_coin();
     game.next = clock_us() + TICK_US;
     return 1;
@@ -116,7 +94,7 @@ static int join(const sk_addr *from, uint32_t number, int direction) {
 static int heed(const unsigned char *data, size_t length, const sk_addr *from) {
     struct guest *guest = NULL;
     int i, kind = kind_of(data, length);
-    uint32_t key = key_of(from);
+    uint32_t key = key_of(from, game.secret);
     if ((kind != MOVE && kind != BYE) || (kind == MOVE && data[12] > RIGHT)) {
         game.strange++;
         return 1;
