@@ -51,6 +51,10 @@ check: ## Run every test
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
 
+.PHONY: bench-skperf
+bench-skperf: all ## Compare skperf with iperf3 (iperf3, Python 3)
+	CC="$(CC)" $(PYTHON) benches/skperf.py $(MEASURED)
+
 .PHONY: size
 size: all ## Measure the library, and what it adds to a program (Python 3)
 	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED) $(SIZE_FLAGS)

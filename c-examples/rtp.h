@@ -8,17 +8,21 @@
 enum { CLOCK = 90000 }; /* RTP's ticks a second for video */
 
 struct rtp {
-    long received, repeated;
-    long first, newest; /* numbers, beyond their 16 bits */
-    uint64_t window;    /* bit n: the packet n before the newest has come */
-    int64_t transit;    /* of the last one: how long it was under way, but for a constant */
-    double jitter;      /* in ticks */
+    int64_t received, repeated;
+    int64_t first, newest; /* numbers, beyond the bits that they travel in */
+    uint64_t window;       /* bit n: the packet n before the newest has come */
+    int64_t transit;       /* of the last one: how long it was under way, but for a constant */
+    double jitter;         /* in ticks */
 };
 
-/* Counts a packet that came now. 0: it has been here before. */
-static inline int rtp_count(struct rtp *r, uint16_t number, uint32_t time) {
-    /* The full number is the one nearest to the newest: 16 bits go round every few minutes. */
-    long full = r->received == 0 ? number : r->newest + (int16_t)(uint16_t)(number - (uint16_t)r->newest);
+/* The full number of one that travelled as 16 bits, which go round every few minutes: the one
+ * nearest to the newest. */
+static inline int64_t rtp_full(const struct rtp *r, uint16_t number) {
+    return r->received == 0 ? number : r->newest + (int16_t)(uint16_t)(number - (uint16_t)r->newest);
+}
+
+/* Counts a packet that came now, sent at `time` by the sender's clock. 0: it has been here before. */
+static inline int rtp_count(struct rtp *r, int64_t full, uint32_t time) {
     int64_t transit = (int32_t)((uint32_t)(clock_us() * CLOCK / 1000000) - time);
     if (r->received == 0) {
         r->first = r->newest = full;
@@ -43,11 +47,11 @@ static inline int rtp_count(struct rtp *r, uint16_t number, uint32_t time) {
 }
 
 /* Packets that should have come. */
-static inline long rtp_expected(const struct rtp *r) {
+static inline int64_t rtp_expected(const struct rtp *r) {
     return r->received == 0 ? 0 : r->newest - r->first + 1;
 }
 
-static inline long rtp_lost(const struct rtp *r) {
+static inline int64_t rtp_lost(const struct rtp *r) {
     return rtp_expected(r) - r->received;
 }
 

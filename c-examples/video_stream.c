@@ -175,8 +175,8 @@ struct viewer {
     long whole, torn, late; /* pictures; packets of a picture that was shown already */
     picture shown;
     /* As it was at the last report. */
-    long reported_received, reported_expected, reported_frames;
-    int64_t reported_bytes;
+    int64_t reported_received, reported_expected, reported_bytes;
+    long reported_frames;
 };
 
 static int viewer_ask(struct viewer *v) {
@@ -229,7 +229,7 @@ static void viewer_take(struct viewer *v, const unsigned char *packet, size_t le
         return; /* none of ours */
     v->heard = clock_us();
     v->bytes += (int64_t)length;
-    if (!rtp_count(&v->packets, get16(packet + 2), time))
+    if (!rtp_count(&v->packets, rtp_full(&v->packets, get16(packet + 2)), time))
         return;
     if (v->packets.received > 1 && time != v->time) {
         if (!is_newer(time, v->time)) {
@@ -264,7 +264,7 @@ static int viewer_hear(struct viewer *v) {
     return 1;
 }
 
-static double part(long some, long all) {
+static double part(int64_t some, int64_t all) {
     return all > 0 ? 100.0 * (double)some / (double)all : 0;
 }
 
@@ -272,11 +272,11 @@ static int draws; /* there is a terminal */
 
 /* What came since the last report. */
 static void viewer_report(struct viewer *v, double seconds) {
-    long expected = rtp_expected(&v->packets) - v->reported_expected;
-    long lost = expected - (v->packets.received - v->reported_received);
+    int64_t expected = rtp_expected(&v->packets) - v->reported_expected;
+    int64_t lost = expected - (v->packets.received - v->reported_received);
     printf("%s: %.1f pictures/s, %.0f kbit/s, lost %.1f %% (%ld of %ld), jitter %.2f ms%s\n", v->name,
            (double)(v->whole + v->torn - v->reported_frames) / seconds,
-           (double)(v->bytes - v->reported_bytes) * 8 / 1000 / seconds, part(lost, expected), lost, expected,
+           (double)(v->bytes - v->reported_bytes) * 8 / 1000 / seconds, part(lost, expected), (long)lost, (long)expected,
            rtp_jitter_ms(&v->packets), draws ? "\033[K" : "");
     v->reported_expected = rtp_expected(&v->packets);
     v->reported_received = v->packets.received;
@@ -288,7 +288,7 @@ static void viewer_summary(const struct viewer *v) {
     const struct rtp *p = &v->packets;
     printf("%s: %ld pictures whole, %ld torn; packets: %ld lost (%.1f %%), %ld came twice, %ld too late; "
            "jitter %.2f ms\n",
-           v->name, v->whole, v->torn, rtp_lost(p), part(rtp_lost(p), rtp_expected(p)), p->repeated, v->late,
+           v->name, v->whole, v->torn, (long)rtp_lost(p), part(rtp_lost(p), rtp_expected(p)), (long)p->repeated, v->late,
            rtp_jitter_ms(p));
 }
 
