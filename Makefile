@@ -8,6 +8,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -23,6 +24,10 @@ BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --rel
 NATIVE := $(SHIP)/native-static-libs
 # Told to the scripts that measure.
 MEASURED = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"
+
+# What stands between two @ in the templates of packaging/.
+FILL = sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),' \
+	-e 's,@VERSION@,$(VERSION),' -e 's,@SONAME@,$(SONAME),' -e "s,@NATIVE@,$$(cat "$(NATIVE)"),"
 
 .PHONY: all
 all: ## Build the shared and the static library, as they are installed
@@ -55,6 +60,10 @@ bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python
 bench-skperf: all ## Compare skperf with iperf3 (iperf3, Python 3)
 	CC="$(CC)" $(PYTHON) benches/skperf.py $(MEASURED)
 
+.PHONY: bench-python
+bench-python: all ## Compare the Python package with the built-in socket module
+	SK_LIBRARY="$(SHIP)/release/libsk.so" $(PYTHON) benches/python.py
+
 .PHONY: size
 size: all ## Measure the library, and what it adds to a program (Python 3)
 	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED) $(SIZE_FLAGS)
@@ -63,24 +72,45 @@ size: all ## Measure the library, and what it adds to a program (Python 3)
 no-panic: ## Show that no panic can be reached in the library
 	@sh benches/no_panic.sh "$(TARGET)/no-panic"
 
+.PHONY: abi
+abi: all ## Compare the binary interface with the one on record (binutils, Python 3)
+	CC="$(CC)" $(PYTHON) packaging/abi.py "$(SHIP)/release/libsk.so" $(ABI_FLAGS)
+
+.PHONY: wheel
+wheel: all ## Make the Python package with the library inside (pip)
+	rm -rf "$(TARGET)/wheel" && mkdir -p "$(TARGET)/wheel/build"
+	cp -R python/pyproject.toml python/setup.py python/README.md python/sk "$(TARGET)/wheel/build"
+	cp "$(SHIP)/release/libsk.so" "$(TARGET)/wheel/build/sk/$(SONAME)"
+	strip "$(TARGET)/wheel/build/sk/$(SONAME)"
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir "$(TARGET)/wheel" "$(TARGET)/wheel/build"
+
+.PHONY: man
+man: ## Make the man pages from the header (Python 3)
+	$(PYTHON) docs/man.py include/sk.h "$(TARGET)/man"
+
 .PHONY: install
-install: all ## Install header, libraries and sk.pc (PREFIX, LIBDIR, INCLUDEDIR, DESTDIR)
+install: all man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
-	$(INSTALL) -m 644 include/sk.h "$(DESTDIR)$(INCLUDEDIR)/sk.h"
+	$(INSTALL) -m 644 include/sk.h include/sk.hpp "$(DESTDIR)$(INCLUDEDIR)"
 	$(INSTALL) -m 644 "$(SHIP)/release/libsk.a" "$(DESTDIR)$(LIBDIR)/libsk.a"
 	$(INSTALL) -m 755 "$(SHIP)/release/libsk.so" "$(DESTDIR)$(LIBDIR)/libsk.so.$(VERSION)"
 	ln -sf "libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf "$(SONAME)" "$(DESTDIR)$(LIBDIR)/libsk.so"
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' \
-		'Name: sk' 'Description: Sockets for C, made safe' 'Version: $(VERSION)' \
-		'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lsk' \
-		"Libs.private: $$(cat "$(NATIVE)")" > "$(DESTDIR)$(LIBDIR)/pkgconfig/sk.pc"
+	$(INSTALL) -d "$(DESTDIR)$(MANDIR)/man3" "$(DESTDIR)$(MANDIR)/man7"
+	$(INSTALL) -m 644 "$(TARGET)"/man/man3/*.3 "$(DESTDIR)$(MANDIR)/man3"
+	$(INSTALL) -m 644 "$(TARGET)/man/man7/sk.7" "$(DESTDIR)$(MANDIR)/man7"
+	$(INSTALL) -d "$(DESTDIR)$(LIBDIR)/cmake/sk"
+	$(FILL) packaging/sk.pc.in > "$(DESTDIR)$(LIBDIR)/pkgconfig/sk.pc"
+	$(FILL) packaging/skConfig.cmake.in > "$(DESTDIR)$(LIBDIR)/cmake/sk/skConfig.cmake"
+	$(FILL) packaging/skConfigVersion.cmake.in > "$(DESTDIR)$(LIBDIR)/cmake/sk/skConfigVersion.cmake"
 
 .PHONY: uninstall
 uninstall: ## Remove what install put in place (with the same variables)
-	rm -f "$(DESTDIR)$(INCLUDEDIR)/sk.h" "$(DESTDIR)$(LIBDIR)/libsk.a" \
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/sk.h" "$(DESTDIR)$(INCLUDEDIR)/sk.hpp" "$(DESTDIR)$(LIBDIR)/libsk.a" \
 		"$(DESTDIR)$(LIBDIR)/libsk.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" \
 		"$(DESTDIR)$(LIBDIR)/libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/pkgconfig/sk.pc"
+	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/sk"
+	test ! -d "$(DESTDIR)$(MANDIR)" || { cd "$(DESTDIR)$(MANDIR)" && rm -f man7/sk.7 $$(sed 's,.*,man3/&.3,' "$(CURDIR)/tests/functions.txt"); }
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -21,7 +21,7 @@
  * heap allocation, nothing written to stderr (but see what is said about names).
  *
  * Signal handlers may call sk_send, sk_recv, sk_send_to, sk_recv_from, sk_shutdown, sk_close,
- * sk_abort, sk_strerror and sk_error_name.
+ * sk_abort, sk_poller_wake, sk_strerror and sk_error_name.
  *
  * Bad input is answered, not undefined. A pointer that is not NULL must be valid.
  *
@@ -386,6 +386,39 @@ typedef struct sk_addr {
     char path[SK_UNIX_PATH_MAX];
 } sk_addr;
 
+/** One piece of a list: bytes to send, or room to receive into. As `struct iovec` has it. */
+typedef struct sk_buf {
+    /** The bytes; NULL only with len 0. */
+    void *data;
+    /** How many bytes. */
+    size_t len;
+} sk_buf;
+
+/** One datagram of a batch. */
+typedef struct sk_dgram {
+    /** The bytes to send, or room for those to receive; NULL only with length 0. */
+    void *data;
+    /** Receive: bytes that fit in data; never changed. */
+    size_t room;
+    /** Send: bytes to send. Receive: bytes received. */
+    size_t len;
+    /** Send: where to, `SK_UNSPEC` = the peer of a connected socket. Receive: where from. */
+    struct sk_addr addr;
+    /**
+     * NULL = not wanted. Receive: where to put the address of ours that it came to, which
+     * becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Send: the address of ours to send
+     * from, of which the port does not count; `SK_UNSPEC` = the system's choice.
+     */
+    struct sk_addr *local;
+    /** Receive: `SK_TRUNC` where it was cut, else 0. */
+    uint32_t flags;
+    /**
+     * Send, UDP: send in datagrams of so many bytes, the last one may be shorter. Receive, with
+     * `SK_OPT_UDP_GRO`: it came in datagrams of so many bytes. 0 = it is one datagram.
+     */
+    uint32_t segment;
+} sk_dgram;
+
 /** A handle to look at, what for, and what was found. */
 typedef struct sk_poll_item {
     /** A handle; 0: skipped. */
@@ -407,6 +440,16 @@ typedef struct sk_event {
     /** 0. */
     uint32_t reserved;
 } sk_event;
+
+/** Who is at the other end of a Unix socket, as the kernel noted when the connection was made. */
+typedef struct sk_cred {
+    /** Process; 0 where it has no number here, as from outside of a container. */
+    int32_t pid;
+    /** User that it acted as. */
+    uint32_t uid;
+    /** Group that it acted as. */
+    uint32_t gid;
+} sk_cred;
 
 /** The handle that is never valid: what a variable should hold that has none. */
 #define SK_INVALID_HANDLE 0
@@ -596,10 +639,11 @@ sk_handle sk_accept(sk_handle s, struct sk_addr *peer);
  * Connects a socket, under its `SK_OPT_CONNECT_TIMEOUT`. A datagram socket only takes note of
  * the peer: where `sk_send` sends to, and whom alone it hears.
  *
- * A name is resolved, and its addresses of the socket's family are tried in turn within the
- * one limit. After `SK_EINPROGRESS` the attempt goes on: `sk_wait` for
- * `SK_WRITABLE`, or a further `sk_connect`, waits for its end. After `SK_ETIMEDOUT` it
- * is given up, and the socket may connect again.
+ * A name is looked up, and its addresses of the socket's family are tried in turn, all within the
+ * one limit. Where all fail, it is the error that `sk_dial` would give. Without a limit the look-up
+ * takes as long as the C library's resolver does, and a close does not wake it. After
+ * `SK_EINPROGRESS` the attempt goes on: `sk_wait` for `SK_WRITABLE`, or a further `sk_connect`,
+ * waits for its end. After `SK_ETIMEDOUT` it is given up, and the socket may connect again.
  *
  * s: a socket.
  * host: a numeric address or a name; on `SK_UNIX` a path or "@name".
@@ -607,16 +651,17 @@ sk_handle sk_accept(sk_handle s, struct sk_addr *peer);
  *
  * Returns `SK_OK`, or:
  * `SK_EBADHANDLE`, `SK_EOPNOTSUPP` no live socket; `SK_EINVAL` host is NULL, or `SK_UNIX` with a port;
- * `SK_EADDRFORMAT` host is empty; `SK_EAFNOSUPPORT` an address of the other family;
+ * `SK_EADDRFORMAT` what can't be a host at all; `SK_EAFNOSUPPORT` an address of the other family;
  * `SK_EHOSTNOTFOUND`, `SK_ERESOLVE` the name has no address, or not just now;
  * `SK_EAGAIN` the limit is 0 and host is a name, or a Unix peer's queue is full;
  * `SK_EINPROGRESS` the limit is 0 and the attempt was started, `SK_EALREADY` it still runs;
  * `SK_ETIMEDOUT` the limit ran out, or the system's own;
  * `SK_ECONNREFUSED`, `SK_ECONNRESET`, `SK_ENETUNREACH`, `SK_EHOSTUNREACH`, `SK_EACCES`,
  * `SK_EADDRNOTAVAIL` (no port is free), `SK_ENOENT` (no such path, no such interface) as the system tells;
- * `SK_EISCONN` connected already; `SK_ECLOSED` closed meanwhile; `SK_ENAMETOOLONG` the path.
+ * `SK_EISCONN` connected already; `SK_ECLOSED` closed meanwhile; `SK_ENAMETOOLONG` the path or name.
  *
- * Threads: any. Signals: not in a handler. Since 0.1. See connect(2).
+ * Threads: any; under a limit a name is looked up in a short-lived thread, as `sk_resolve` does.
+ * Signals: not in a handler. Since 0.1. See connect(2).
  */
 int sk_connect(sk_handle s, const char *host, uint16_t port);
 
@@ -820,6 +865,104 @@ int sk_send_all(sk_handle s, const void *data, size_t len, size_t *sent);
 int sk_recv_all(sk_handle s, void *data, size_t len, size_t *received);
 
 /**
+ * Sends the pieces of a list as if they were one, as `sk_send` does: on a stream it may take
+ * fewer bytes than given, as soon as it took one; elsewhere they are one message.
+ *
+ * s: a connected socket.
+ * bufs, count: the pieces, at most 1024, only read; NULL only with count 0, and in a piece
+ * data NULL only with len 0.
+ * flags: 0, or of `SK_DONTWAIT`, `SK_MORE`, `SK_OOB`.
+ *
+ * Returns the bytes sent, or what `sk_send` does, and:
+ * `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See sendmsg(2).
+ */
+int64_t sk_sendv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags);
+
+/**
+ * Receives into the pieces of a list, one after the other, as `sk_recv` does into one: what has
+ * come, waiting for the first of it.
+ *
+ * s: a socket.
+ * bufs, count: the pieces, at most 1024; the list is only read. NULL only with count 0, and in
+ * a piece data NULL only with len 0.
+ * flags: as `sk_recv`.
+ *
+ * Returns the bytes received, or what `sk_recv` does, and:
+ * `SK_EMSGSIZE` more than 1024 pieces; `SK_EINVAL` together longer than INT64_MAX.
+ *
+ * Threads: any; the pieces are the call's until it returns. Signals: not in a handler. Since 0.1.
+ * See recvmsg(2).
+ */
+int64_t sk_recvv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags);
+
+/**
+ * Sends datagrams, any number of them, with as few system calls as it can. On `SK_SEQPACKET`
+ * sockets they are messages of the connection.
+ *
+ * s: a socket, no stream.
+ * msgs, count: the datagrams, only read; NULL only with count 0.
+ * flags: 0, or of `SK_DONTWAIT`, `SK_OOB`.
+ *
+ * A datagram with `segment` goes as many of that size, cut by the system where it can
+ * (UDP segmentation offload), however long it is; a socket whose route refuses that is
+ * remembered, and sends each on its own. Where only a part of them went, it counts.
+ *
+ * Returns how many were sent. It is fewer than count after a limit, a close or an error, which
+ * then comes with the next call. Only where none went:
+ * what `sk_send_to` does, and:
+ * `SK_EOPNOTSUPP` a stream; `SK_EINVAL` in one of them data is NULL with a length, an
+ * address is malformed, or `segment` or `local` is for a Unix socket: then none was sent;
+ * `SK_EAFNOSUPPORT` an address of the other family, likewise;
+ * `SK_EADDRNOTAVAIL`, `SK_EINVAL` as the system tells: `local` is not an address of ours.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See sendmmsg(2), udp(7).
+ */
+int64_t sk_send_batch(sk_handle s, const struct sk_dgram *msgs, size_t count, int flags);
+
+/**
+ * Receives datagrams: waits for the first, under the socket's `SK_OPT_RECV_TIMEOUT`, and takes
+ * what is there, with as few system calls as it can. On `SK_SEQPACKET` sockets they are
+ * messages of the connection.
+ *
+ * s: a socket, no stream.
+ * msgs, count: data, room and local are read; where a datagram came, len, addr, *local, flags
+ * and segment are written. NULL only with count 0.
+ * flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_OOB`, `SK_TRUNC`
+ * (len is a datagram's full length, also where it was cut); `SK_WAITALL` is ignored.
+ *
+ * Returns how many came; 0 = nothing more will come (`SK_SEQPACKET`: the peer ended, or empty
+ * messages, which look the same); or what `sk_recv_from` does, and:
+ * `SK_EOPNOTSUPP` a stream; `SK_EINVAL` in one of them data is NULL with room.
+ * An error after some had come is told by the next call.
+ *
+ * Threads: any; the list is the call's until it returns. Signals: not in a handler. Since 0.1.
+ * See recvmmsg(2), udp(7).
+ */
+int64_t sk_recv_batch(sk_handle s, struct sk_dgram *msgs, size_t count, int flags);
+
+/**
+ * Sends a part of a file on a stream, without copying it where the system can, under one
+ * `SK_OPT_SEND_TIMEOUT` over the whole. No SIGPIPE, ever.
+ *
+ * s: a connected stream.
+ * file: the descriptor of a file that is open for reading; its position is neither used nor moved.
+ * offset: the first byte to send, from the beginning of the file.
+ * count: how many bytes; -1 = to the file's end.
+ *
+ * Returns the bytes sent, fewer than count only at the file's end, or after a limit, a close or
+ * an error, which then comes with the next call. Only where none went: what `sk_send` does, and:
+ * `SK_EOPNOTSUPP` no stream; `SK_EINVAL` negative offset, count below -1; or the file is not
+ * open for reading (errno EBADF), or can't be read from an offset on, as a pipe, a socket
+ * (ESPIPE) or a folder (EISDIR); `SK_EOTHER` it can't be read (errno tells why).
+ *
+ * Threads: any; calls on one stream at a time can mix their bytes. Signals: not in a handler.
+ * Since 0.1. See sendfile(2).
+ */
+int64_t sk_send_file(sk_handle s, int file, int64_t offset, int64_t count);
+
+/**
  * Sets an option.
  *
  * s: a socket.
@@ -964,6 +1107,143 @@ int sk_addr_from_sockaddr(const void *sockaddr, uint32_t len, struct sk_addr *ou
 int sk_addr_to_sockaddr(const struct sk_addr *addr, void *out, uint32_t *len);
 
 /**
+ * Finds the addresses of a host, each once, in the system's order of preference. A numeric host
+ * is its own address, and nobody is asked.
+ *
+ * host: a numeric address, "::1" or "fe80::1%eth0", or a name. A name whose last label is a number,
+ * "127.1" for one, is neither.
+ * port: put into each address.
+ * family: `SK_INET` or `SK_INET6` alone, or `SK_UNSPEC` for both (`enum sk_family`).
+ * timeout: ms; `SK_FOREVER` = as long as the C library's resolver takes, 0 = only a numeric host.
+ * out, capacity: where to put them, and room for how many; the rest is dropped.
+ *
+ * Returns how many addresses were put there, at least 1, or:
+ * `SK_EINVAL` host or out is NULL, capacity 0, unknown family, limit below -1;
+ * `SK_EAFNOSUPPORT` `SK_UNIX`, or a numeric host of the other family;
+ * `SK_EADDRFORMAT` what can't be a host at all; `SK_ENAMETOOLONG` over 253 bytes, or 63 in a label;
+ * `SK_ENOENT` a zone that is no interface;
+ * `SK_EHOSTNOTFOUND` no such host, or it has no address of that family; `SK_ERESOLVE` not just now;
+ * `SK_EAGAIN` the limit is 0 and host is a name; `SK_ETIMEDOUT` the limit ran out;
+ * `SK_ENOMEM` no memory; other errors as the resolver tells.
+ *
+ * Threads: any. With a limit above 0 and a name the resolver runs in a thread of its own, which may
+ * outlive the limit: it ends when the resolver does. All signals are blocked there. Signals: not
+ * in a handler. Since 0.1. See getaddrinfo(3), RFC 6724.
+ */
+int64_t sk_resolve(const char *host, uint16_t port, int family, int64_t timeout, struct sk_addr *out, size_t capacity);
+
+/**
+ * Makes a socket that is connected to an endpoint:
+ * `tcp://example.org:80`, `tcp://[::1]:80`, `tcp://[fe80::1%eth0]:80`, `udp://host:port`,
+ * `unix:///run/a.sock`, `unix-dgram:///run/a.sock`, `unix-seqpacket:///run/a.sock`, and
+ * `unix://@name` for Linux's abstract namespace. Exact, as `sk_addr_parse` is: a name's last label
+ * is no number, a port is not 0, and in Unix names `\xNN` stands for a byte.
+ *
+ * A name is looked up, and its addresses are tried in the system's order with the families
+ * in turn: the next one 250 ms after the one before, or at once where all before have failed,
+ * without giving those up. The first connection wins, the rest is closed. At most 16 addresses of
+ * each family are tried, 16 at a time; each takes a descriptor while it is tried. Over UDP the
+ * first address is taken that the system can send to.
+ *
+ * The socket is as one from `sk_socket`: its defaults, and no limits. A Unix datagram socket
+ * has a free abstract name of its own, so that it can be answered.
+ *
+ * endpoint: where to.
+ * timeout: ms over all, the look-up included; `SK_FOREVER` = no limit. With 0 an IP address gives a
+ * socket that may still be connecting: `sk_wait` for `SK_WRITABLE`, then `SK_OPT_ERROR`, or
+ * `sk_connect`, tell what became of it.
+ *
+ * Returns a handle, or:
+ * `SK_EINVAL` endpoint is NULL, limit below -1; `SK_EADDRFORMAT` it is no endpoint to connect to;
+ * `SK_ENAMETOOLONG` the path or name;
+ * `SK_EHOSTNOTFOUND`, `SK_ERESOLVE` the name has no address, or not just now;
+ * `SK_ETIMEDOUT` the limit ran out, or the system's own;
+ * `SK_EAGAIN` the limit is 0 and the host is a name, or a Unix peer's queue is full;
+ * `SK_ECONNREFUSED`, `SK_ECONNRESET`, `SK_ENETUNREACH`, `SK_EHOSTUNREACH`, `SK_EACCES`,
+ * `SK_EADDRNOTAVAIL` (no port is free), `SK_ENOENT` (no such path, no such interface) as `sk_connect`;
+ * `SK_EPROTONOSUPPORT` a Unix socket of another type has that name;
+ * `SK_EAFNOSUPPORT` the system lacks the family;
+ * `SK_EMFILE`, `SK_ENFILE`, `SK_ENOBUFS`, `SK_ENOMEM` no descriptor, handle or memory is left.
+ * Where all addresses of a name fail, it is the error of the attempt that came farthest, and of
+ * equals that of the first: refused or reset, before the system's `SK_ETIMEDOUT`, before an error of
+ * this machine such as `SK_EACCES`, before `SK_EHOSTUNREACH`, before `SK_ENETUNREACH`.
+ *
+ * Threads: any; under a limit a name is looked up in a short-lived thread, as `sk_resolve` does.
+ * Signals: not in a handler. Since 0.1. See connect(2), unix(7), RFC 8305.
+ */
+sk_handle sk_dial(const char *endpoint, int64_t timeout);
+
+/**
+ * Makes a socket that serves at an endpoint, as written for `sk_dial`: for streams and
+ * seqpackets a listener, for datagrams a bound socket. `tcp://:8080` is every address of this machine,
+ * IPv6 and IPv4 in one socket where there is IPv6, else IPv4 alone. Port 0 is any free one:
+ * `sk_local_addr` tells which. A name is looked up, without a limit, and the first of
+ * its addresses that this machine has is taken.
+ *
+ * On a Unix path a socket file that no socket is bound to any more gives way; a live one never
+ * does, whether it listens or not, nor does any other file. A live server sees nothing of
+ * that. Of several that start at once on a dead file only one gets it. That holds among
+ * callers of `sk_serve` on one machine (on Linux: in one network namespace); who removes the file and
+ * binds by other means, or from another machine through a network file system, is not seen.
+ * `sk_close` leaves the file where it is.
+ *
+ * endpoint: where to serve.
+ * backlog: how many connections may wait to be accepted; 0 and below = the system's maximum. Not
+ * used for datagrams.
+ *
+ * Returns a handle, or:
+ * `SK_EINVAL` endpoint is NULL; `SK_EADDRFORMAT` it is no endpoint;
+ * `SK_ENAMETOOLONG` the path or name;
+ * `SK_EADDRINUSE` somebody has that address, or the path is in the way and is not to be removed;
+ * `SK_EADDRNOTAVAIL` it is not an address of this machine; `SK_EAFNOSUPPORT` the system lacks the family;
+ * `SK_EACCES` not permitted, a port below 1024 for one, or removing the dead file;
+ * `SK_EHOSTNOTFOUND`, `SK_ERESOLVE` the name has no address, or not just now;
+ * `SK_ENOENT` no such directory, no such interface;
+ * `SK_EMFILE`, `SK_ENFILE`, `SK_ENOBUFS`, `SK_ENOMEM` no descriptor, handle or memory is left.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See bind(2), listen(2), unix(7).
+ */
+sk_handle sk_serve(const char *endpoint, int backlog);
+
+/**
+ * Joins a multicast group: the socket then hears what is sent to the group and to the port that
+ * it is bound to. Several sockets can be bound to one port with `SK_OPT_REUSE_ADDR`. A socket
+ * bound to any address hears the groups that others joined too; bind it to the group's address
+ * to hear that group only. To send to a group, nobody has to be in it.
+ *
+ * s: a UDP socket. `SK_INET` groups can be joined on a dual-stack one too.
+ * group: the group; its port does not count. An IPv6 scope_id names the interface.
+ * source: the one to hear; join again for more of them. NULL = any.
+ * interface_name: where to listen; NULL = the one that the system has a route to the group by.
+ *
+ * Returns `SK_OK`, or:
+ * `SK_EBADHANDLE` no live handle; `SK_EOPNOTSUPP` no UDP socket;
+ * `SK_EINVAL` group is NULL or no multicast address, source is one or is "any", interface_name
+ * contradicts scope_id;
+ * `SK_EAFNOSUPPORT` an address of another family than the socket's or the group's;
+ * `SK_ENAMETOOLONG` interface_name; `SK_ENOENT` no such interface, or no route to the group;
+ * `SK_EADDRINUSE` joined already, with this source or with any;
+ * `SK_ENOBUFS` the system permits no more groups (igmp_max_memberships) or sources (igmp_max_msf, mld_max_msf).
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See RFC 3678, ip(7), ipv6(7).
+ */
+int sk_join_group(sk_handle s, const struct sk_addr *group, const struct sk_addr *source, const char *interface_name);
+
+/**
+ * Leaves a multicast group, or stops hearing one source of it. A socket leaves its groups by
+ * itself when its last copy is closed.
+ *
+ * s, group, interface_name: as `sk_join_group` had them.
+ * source: the one to hear no longer; NULL = leave the group with all its sources.
+ *
+ * Returns `SK_OK`, or `SK_EADDRNOTAVAIL` (not joined, or not with this source), or what
+ * `sk_join_group` does but for `SK_EADDRINUSE`.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See RFC 3678, ip(7), ipv6(7).
+ */
+int sk_leave_group(sk_handle s, const struct sk_addr *group, const struct sk_addr *source, const char *interface_name);
+
+/**
  * Waits until a handle is ready.
  *
  * s: a socket, or a poller.
@@ -1000,10 +1280,12 @@ int sk_poll(struct sk_poll_item *items, size_t count, int64_t timeout);
 /**
  * Makes a poller, which remembers whom to wait for.
  *
- * Returns a handle, or `SK_EMFILE`, `SK_ENFILE`, `SK_ENOMEM`. It takes two descriptors.
+ * Returns a handle, or:
+ * `SK_EMFILE` the process has no descriptor left (it takes two), or the table no handle;
+ * `SK_ENFILE` the system has none left; `SK_ENOMEM` no memory.
  *
  * Threads: any. Signals: not in a handler. Since 0.1. See epoll(7). A poller does not cross fork: in
- * the child only `sk_close` works on it.
+ * the child only `sk_close` works on it. Closing it wakes its waiters and lets its handles go.
  */
 sk_handle sk_poller(void);
 
@@ -1014,7 +1296,8 @@ sk_handle sk_poller(void);
  * p: a poller.
  * s: a socket that is in no poller; `sk_dup` it to have it in two.
  * events: of `SK_READABLE`, `SK_WRITABLE`, `SK_PRIORITY`, `SK_EDGE`, `SK_ONESHOT`,
- * `SK_EXCLUSIVE`; `SK_HANGUP` and `SK_ERROR` are reported in any case.
+ * `SK_EXCLUSIVE`; `SK_HANGUP` and `SK_ERROR` are reported in any case. `SK_EXCLUSIVE` does not
+ * go together with `SK_ONESHOT` or `SK_PRIORITY`.
  * data: comes back with each event.
  *
  * Returns `SK_OK`, or:
@@ -1030,10 +1313,12 @@ int sk_poller_add(sk_handle p, sk_handle s, uint32_t events, uint64_t data);
 /**
  * Changes what a handle in a poller is waited for, and arms it again after `SK_ONESHOT`.
  *
- * p, s, events, data: as `sk_poller_add`.
+ * p, s, events, data: as `sk_poller_add`, but without `SK_EXCLUSIVE`.
  *
- * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP`, `SK_EINVAL` as `sk_poller_add`, `SK_ENOENT`
- * (it is not in this poller), `SK_ENOMEM`.
+ * Returns `SK_OK`, or, and then nothing has changed:
+ * `SK_EBADHANDLE`, `SK_EOPNOTSUPP` as `sk_poller_add`; `SK_EINVAL` unknown events, or `SK_EXCLUSIVE`, now
+ * or when it was added: remove and add it instead; `SK_ENOENT` it is not in this poller;
+ * `SK_ENOMEM` no memory.
  *
  * Threads: any, also while others wait. Signals: not in a handler. Since 0.1. See epoll_ctl(2).
  */
@@ -1058,7 +1343,8 @@ int sk_poller_remove(sk_handle p, sk_handle s);
  * reports the handle that was closed.
  *
  * p: a poller.
- * out, capacity: where to put the events, as many as there are and fit; 1 at least.
+ * out, capacity: where to put the events, as many as there are and fit; 1 at least. What is
+ * behind those that the result counts may be overwritten too.
  * timeout: ms; `SK_FOREVER` = no limit, 0 = only look.
  *
  * Returns how many events there are, 0 = time is up, or:
@@ -1077,7 +1363,7 @@ int64_t sk_poller_wait(sk_handle p, struct sk_event *out, size_t capacity, int64
  *
  * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live poller).
  *
- * Threads: any. Signals: safe in a handler. Since 0.1.
+ * Threads: any. Signals: safe in a handler. Since 0.1. See eventfd(2).
  */
 int sk_poller_wake(sk_handle p);
 
@@ -1130,6 +1416,64 @@ int64_t sk_into_fd(sk_handle s);
  * Threads: any. Signals: not in a handler. Since 0.1. See dup(2).
  */
 sk_handle sk_dup(sk_handle s);
+
+/**
+ * Passes a copy of a socket to the process at the other end of a Unix socket, with one byte of
+ * data, under the `SK_OPT_SEND_TIMEOUT` of `via`. The handle here stays what it is, but counts as
+ * shared from here on: each copy is closed on its own, and `sk_abort` is no more than `sk_close`.
+ *
+ * via: a connected Unix socket. On a stream the byte has its place among the others that are sent.
+ * s: the socket to pass, of any kind, in any condition: a listener, say.
+ *
+ * Returns `SK_OK`, or:
+ * `SK_EBADHANDLE` one of them is not live; `SK_EOPNOTSUPP` via is no Unix socket, or s no socket;
+ * `SK_ECLOSED` via was closed by another thread meanwhile;
+ * `SK_EAGAIN`, `SK_ETIMEDOUT` the peer takes no more now: it would have to wait, the limit ran out;
+ * `SK_ENOTCONN` via is not connected; `SK_EPIPE`, `SK_ECONNRESET`, `SK_ECONNREFUSED` the peer is gone;
+ * `SK_EOTHER` with errno ETOOMANYREFS: too many are on their way and not yet received.
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See SCM_RIGHTS in unix(7).
+ */
+int sk_send_handle(sk_handle via, sk_handle s);
+
+/**
+ * Receives a socket that was passed, with the one byte of data that it came with, under the
+ * `SK_OPT_RECV_TIMEOUT` of `via`. Any program can have sent it, with SCM_RIGHTS. Of several
+ * that came with one byte the first is kept, the others are closed. `sk_recv` on `via` would
+ * drop what comes with the data.
+ *
+ * via: a connected Unix socket.
+ *
+ * Returns a handle of its own with default limits, which counts as shared, or:
+ * `SK_EBADHANDLE`, `SK_EOPNOTSUPP` via is no live Unix socket;
+ * `SK_ENOENT` data came without a handle: one byte is consumed (of a datagram: all of it);
+ * `SK_EEOF` the peer ended, or it was shut down for receiving;
+ * `SK_ENOTSOCK` what came is no socket of a supported kind; it was closed;
+ * `SK_EMFILE` no descriptor or handle is left; what came stays where it is, for a later call;
+ * `SK_ECLOSED` via was closed by another thread meanwhile;
+ * `SK_EAGAIN`, `SK_ETIMEDOUT` nothing came: it would have to wait, the limit ran out;
+ * `SK_EINVAL`, `SK_ENOTCONN` via is not connected; `SK_ECONNRESET` the peer is gone.
+ *
+ * Threads: any; processes that receive from copies of one socket get one handle each. Signals:
+ * not in a handler. Since 0.1. See SCM_RIGHTS in unix(7).
+ */
+sk_handle sk_recv_handle(sk_handle via);
+
+/**
+ * Who is at the other end of a Unix socket: the process that connected, on its listener's side; the
+ * one that called `sk_listen`, on the client's; the one that made the pair. It is noted then
+ * and does not change when the socket is passed on, or the process ends.
+ *
+ * s: a connected Unix stream or seqpacket socket, or one of a pair.
+ * out: who it is.
+ *
+ * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live Unix socket), `SK_EINVAL` (NULL),
+ * `SK_ENOTCONN` (not connected, or a datagram socket that is not of a pair: of its peer
+ * the system notes nothing).
+ *
+ * Threads: any. Signals: not in a handler. Since 0.1. See SO_PEERCRED in unix(7).
+ */
+int sk_peer_cred(sk_handle s, struct sk_cred *out);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -154,6 +154,9 @@ fn shared_library_says_what_it_is() {
     for mark in ["Library soname: [libsk.so.0]", "NODELETE", "BIND_NOW", "GNU_RELRO"] {
         assert!(dynamic.contains(mark), "no {mark} in:\n{dynamic}");
     }
+    // Address, size and the like, then what the memory may be used for: never for code.
+    let stack = dynamic.lines().find(|line| line.trim_start().starts_with("GNU_STACK")).expect("GNU_STACK");
+    assert!(stack.contains(" RW ") && !stack.contains(" RWE "), "{stack}");
 }
 
 /// A compiler, what it is called for C++ (if it is for that too), and how it is told only to

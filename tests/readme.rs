@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::markdown::{blocks, names, read};
-use support::{LIMIT, Language, Linking, compile, has, root, run, run_to_end, shipped};
+use support::markdown::{Block, blocks, names, read};
+use support::{LIMIT, Language, Linking, compile, has, install, root, run, run_to_end};
 
 /// The same in every language, but for the words.
 const PAGES: &[&str] = &["README.md", "README.ko.md"];
@@ -27,7 +27,8 @@ fn folder() -> PathBuf {
 fn programs_compile_and_print_what_is_said() {
     let blocks = blocks(&readme());
     let mut run = 0;
-    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| block.label.starts_with("c")) {
+    let is_c = |block: &Block| block.label == "c" || block.label.starts_with("c ");
+    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| is_c(block)) {
         let source = folder().join(format!("readme_{number}.c"));
         fs::write(&source, &block.text).expect("a source");
         for linking in [Linking::Shared, Linking::Static] {
@@ -45,6 +46,20 @@ fn programs_compile_and_print_what_is_said() {
     assert!(run > 0, "README.md has no program that runs");
 }
 
+/// They are parts of a function; what they include is named nowhere, as in any excerpt.
+#[test]
+fn cpp_excerpts_compile() {
+    for block in blocks(&readme()).iter().filter(|block| block.label == "cpp") {
+        let source = folder().join(format!("readme_{}.cpp", block.line));
+        let text = format!(
+            "#include <sk.hpp>\n#include <cstdio>\nint main() {{\n{}    (void)got;\n}}\n",
+            block.text
+        );
+        fs::write(&source, text).expect("a source");
+        compile(&source, Language::Cxx, Linking::Shared);
+    }
+}
+
 /// As a user does: installed by make, though not into /usr/local.
 #[test]
 fn link_lines_link() {
@@ -59,15 +74,7 @@ fn link_lines_link() {
     let lines = blocks.iter().find(|block| block.label == "sh link").expect("link lines");
     let folder = folder();
     let prefix = folder.join("prefix");
-    let target = shipped().archive.ancestors().nth(3).expect("the target directory");
-
-    let mut make = Command::new("make");
-    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
-        make.env_remove(name);
-    }
-    make.current_dir(root()).env("CARGO_TARGET_DIR", target).arg("install");
-    run::succeed(make.arg(format!("PREFIX={}", prefix.display())), LIMIT)
-        .unwrap_or_else(|error| panic!("{error}"));
+    install(&prefix);
 
     fs::write(folder.join("hello.c"), &program.text).expect("a source");
     let mut built = 0;

@@ -1,11 +1,12 @@
-//! Addresses.
+//! Addresses and names.
 
 use core::ffi::{c_char, c_int, c_void};
 
 use super::{args, ret};
 use crate::error::{Code, Result};
-use crate::net::address::Address;
+use crate::net::address::{Address, Family};
 use crate::net::{equal, format, parse};
+use crate::socket::resolve;
 use crate::sys::address::Raw;
 
 /// Reads the text of an address: `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, "10.0.0.1",
@@ -132,5 +133,58 @@ pub unsafe extern "C" fn sk_addr_to_sockaddr(addr: *const Address, out: *mut c_v
         }
         *len = bytes.len() as u32;
         Ok(())
+    })
+}
+
+/// Finds the addresses of a host, each once, in the system's order of preference. A numeric host
+/// is its own address, and nobody is asked.
+///
+/// host: a numeric address, "::1" or "fe80::1%eth0", or a name. A name whose last label is a number,
+/// "127.1" for one, is neither.
+/// port: put into each address.
+/// family: `SK_INET` or `SK_INET6` alone, or `SK_UNSPEC` for both (`enum sk_family`).
+/// timeout: ms; `SK_FOREVER` = as long as the C library's resolver takes, 0 = only a numeric host.
+/// out, capacity: where to put them, and room for how many; the rest is dropped.
+///
+/// Returns how many addresses were put there, at least 1, or:
+/// `SK_EINVAL` host or out is NULL, capacity 0, unknown family, limit below -1;
+/// `SK_EAFNOSUPPORT` `SK_UNIX`, or a numeric host of the other family;
+/// `SK_EADDRFORMAT` what can't be a host at all; `SK_ENAMETOOLONG` over 253 bytes, or 63 in a label;
+/// `SK_ENOENT` a zone that is no interface;
+/// `SK_EHOSTNOTFOUND` no such host, or it has no address of that family; `SK_ERESOLVE` not just now;
+/// `SK_EAGAIN` the limit is 0 and host is a name; `SK_ETIMEDOUT` the limit ran out;
+/// `SK_ENOMEM` no memory; other errors as the resolver tells.
+///
+/// Threads: any. With a limit above 0 and a name the resolver runs in a thread of its own, which may
+/// outlive the limit: it ends when the resolver does. All signals are blocked there. Signals: not
+/// in a handler. Since 0.1. See getaddrinfo(3), RFC 6724.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sk_resolve(
+    host: *const c_char,
+    port: u16,
+    family: c_int,
+    timeout: i64,
+    out: *mut Address,
+    capacity: usize,
+) -> i64 {
+    ret::count(|| {
+        // SAFETY: NULL, or a string.
+        let host = unsafe { args::text(host) }?.to_bytes();
+        let family = Family::from_c(family).ok_or(Code::SK_EINVAL)?;
+        let timeout = args::limit(timeout)?;
+        // SAFETY: NULL, or room for capacity addresses.
+        let room = unsafe { args::list_room(out, capacity) }?;
+        if room.is_empty() {
+            return Err(Code::SK_EINVAL.into());
+        }
+        let all = room.len();
+        let mut places = room.iter_mut();
+        resolve(host, port, family, timeout, &mut |address| {
+            if let Some(place) = places.next() {
+                place.write(address);
+            }
+            places.len() > 0
+        })?;
+        Ok(all.saturating_sub(places.len()))
     })
 }

@@ -5,6 +5,10 @@ use core::mem::MaybeUninit;
 
 use crate::error::{Code, Result};
 use crate::socket::Buffer;
+use crate::sys::vector::{Buf, Pieces};
+
+/// How many pieces a list may have: what Linux takes, UIO_MAXIOV.
+const MOST_PIECES: usize = 1024;
 
 fn invalid<T>() -> Result<T> {
     Err(Code::SK_EINVAL.into())
@@ -43,6 +47,15 @@ pub unsafe fn room<'a>(data: *mut c_void, len: usize) -> Result<Buffer<'a>> {
     Ok(unsafe { core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), len) })
 }
 
+/// A list to be read.
+///
+/// # Safety
+/// `list` is NULL, or has `count` values that live as long as the result.
+pub unsafe fn list<'a, T>(list: *const T, count: usize) -> Result<&'a [T]> {
+    // SAFETY: as the caller promises; the values are only read.
+    unsafe { list_mut(list.cast_mut(), count) }.map(|list| &*list)
+}
+
 /// A list to be changed.
 ///
 /// # Safety
@@ -69,6 +82,19 @@ pub unsafe fn list_room<'a, T>(list: *mut T, count: usize) -> Result<&'a mut [Ma
 
 fn fits<T>(count: usize) -> bool {
     count.checked_mul(size_of::<T>()).is_some_and(|len| isize::try_from(len).is_ok())
+}
+
+/// A list of pieces to send or to receive into.
+///
+/// # Safety
+/// `bufs` is NULL, or has `count` pieces; each of them that is not NULL is good for its length,
+/// exclusively where it is received into, as long as the result lives.
+pub unsafe fn pieces<'a>(bufs: *const Buf, count: usize) -> Result<Pieces<'a>> {
+    if count > MOST_PIECES {
+        return Err(Code::SK_EMSGSIZE.into());
+    }
+    // SAFETY: as the caller promises.
+    unsafe { Pieces::new(list(bufs, count)?) }.ok_or(Code::SK_EINVAL.into())
 }
 
 /// There are bytes to work with, and not too many.

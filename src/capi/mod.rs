@@ -10,7 +10,9 @@ mod ret;
 
 pub mod addresses;
 pub mod descriptors;
+pub mod endpoints;
 pub mod errors;
+pub mod groups;
 pub mod options;
 pub mod process;
 pub mod sockets;
@@ -22,4 +24,5 @@ pub use crate::error::Code as sk_error;
 pub use crate::net::address::{Address as sk_addr, Family as sk_family, SK_UNIX_PATH_MAX};
 pub use crate::socket::flags::*;
 pub use crate::socket::{How as sk_how, Opt as sk_option, Protocol as sk_protocol, Type as sk_type};
+pub use crate::sys::unix::Cred as sk_cred;
 pub use types::*;

@@ -34,6 +34,11 @@ pub fn number(call: impl FnOnce() -> Result<i32>) -> c_int {
     }
 }
 
+/// A count that may be larger than memory, or the code of the failure.
+pub fn long_count(call: impl FnOnce() -> Result<i64>) -> i64 {
+    call().unwrap_or_else(failed)
+}
+
 /// A handle, or the code of the failure.
 pub fn handle(call: impl FnOnce() -> Result<Handle>) -> i64 {
     match call() {

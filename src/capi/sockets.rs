@@ -153,10 +153,11 @@ pub unsafe extern "C" fn sk_accept(s: sk_handle, peer: *mut Address) -> sk_handl
 /// Connects a socket, under its `SK_OPT_CONNECT_TIMEOUT`. A datagram socket only takes note of
 /// the peer: where `sk_send` sends to, and whom alone it hears.
 ///
-/// A name is resolved, and its addresses of the socket's family are tried in turn within the
-/// one limit. After `SK_EINPROGRESS` the attempt goes on: `sk_wait` for
-/// `SK_WRITABLE`, or a further `sk_connect`, waits for its end. After `SK_ETIMEDOUT` it
-/// is given up, and the socket may connect again.
+/// A name is looked up, and its addresses of the socket's family are tried in turn, all within the
+/// one limit. Where all fail, it is the error that `sk_dial` would give. Without a limit the look-up
+/// takes as long as the C library's resolver does, and a close does not wake it. After
+/// `SK_EINPROGRESS` the attempt goes on: `sk_wait` for `SK_WRITABLE`, or a further `sk_connect`,
+/// waits for its end. After `SK_ETIMEDOUT` it is given up, and the socket may connect again.
 ///
 /// s: a socket.
 /// host: a numeric address or a name; on `SK_UNIX` a path or "@name".
@@ -164,22 +165,23 @@ pub unsafe extern "C" fn sk_accept(s: sk_handle, peer: *mut Address) -> sk_handl
 ///
 /// Returns `SK_OK`, or:
 /// `SK_EBADHANDLE`, `SK_EOPNOTSUPP` no live socket; `SK_EINVAL` host is NULL, or `SK_UNIX` with a port;
-/// `SK_EADDRFORMAT` host is empty; `SK_EAFNOSUPPORT` an address of the other family;
+/// `SK_EADDRFORMAT` what can't be a host at all; `SK_EAFNOSUPPORT` an address of the other family;
 /// `SK_EHOSTNOTFOUND`, `SK_ERESOLVE` the name has no address, or not just now;
 /// `SK_EAGAIN` the limit is 0 and host is a name, or a Unix peer's queue is full;
 /// `SK_EINPROGRESS` the limit is 0 and the attempt was started, `SK_EALREADY` it still runs;
 /// `SK_ETIMEDOUT` the limit ran out, or the system's own;
 /// `SK_ECONNREFUSED`, `SK_ECONNRESET`, `SK_ENETUNREACH`, `SK_EHOSTUNREACH`, `SK_EACCES`,
 /// `SK_EADDRNOTAVAIL` (no port is free), `SK_ENOENT` (no such path, no such interface) as the system tells;
-/// `SK_EISCONN` connected already; `SK_ECLOSED` closed meanwhile; `SK_ENAMETOOLONG` the path.
+/// `SK_EISCONN` connected already; `SK_ECLOSED` closed meanwhile; `SK_ENAMETOOLONG` the path or name.
 ///
-/// Threads: any. Signals: not in a handler. Since 0.1. See connect(2).
+/// Threads: any; under a limit a name is looked up in a short-lived thread, as `sk_resolve` does.
+/// Signals: not in a handler. Since 0.1. See connect(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_connect(s: sk_handle, host: *const c_char, port: u16) -> c_int {
     ret::status(|| {
         let socket = Socket::new(s)?;
         // SAFETY: NULL, or a string.
-        socket.connect_host(unsafe { args::text(host) }?, port)
+        socket.connect_host(unsafe { args::text(host) }?.to_bytes(), port)
     })
 }
 

@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use super::{args, ret, sk_handle};
 use crate::error::Code;
 use crate::poll::{self, Event, Item, Poller};
-use crate::socket::{Pinned, Socket, flags};
+use crate::socket::{Pinned, flags};
 
 /// Waits until a handle is ready.
 ///
@@ -53,10 +53,12 @@ pub unsafe extern "C" fn sk_poll(items: *mut Item, count: usize, timeout: i64) -
 
 /// Makes a poller, which remembers whom to wait for.
 ///
-/// Returns a handle, or `SK_EMFILE`, `SK_ENFILE`, `SK_ENOMEM`. It takes two descriptors.
+/// Returns a handle, or:
+/// `SK_EMFILE` the process has no descriptor left (it takes two), or the table no handle;
+/// `SK_ENFILE` the system has none left; `SK_ENOMEM` no memory.
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See epoll(7). A poller does not cross fork: in
-/// the child only `sk_close` works on it.
+/// the child only `sk_close` works on it. Closing it wakes its waiters and lets its handles go.
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller() -> sk_handle {
     ret::handle(poll::poller)
@@ -68,7 +70,8 @@ pub extern "C" fn sk_poller() -> sk_handle {
 /// p: a poller.
 /// s: a socket that is in no poller; `sk_dup` it to have it in two.
 /// events: of `SK_READABLE`, `SK_WRITABLE`, `SK_PRIORITY`, `SK_EDGE`, `SK_ONESHOT`,
-/// `SK_EXCLUSIVE`; `SK_HANGUP` and `SK_ERROR` are reported in any case.
+/// `SK_EXCLUSIVE`; `SK_HANGUP` and `SK_ERROR` are reported in any case. `SK_EXCLUSIVE` does not
+/// go together with `SK_ONESHOT` or `SK_PRIORITY`.
 /// data: comes back with each event.
 ///
 /// Returns `SK_OK`, or:
@@ -81,25 +84,25 @@ pub extern "C" fn sk_poller() -> sk_handle {
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_add(p: sk_handle, s: sk_handle, events: u32, data: u64) -> c_int {
     ret::status(|| {
-        let poller = Poller::new(p)?;
-        let socket = Socket::new(s)?;
+        let (poller, socket) = Poller::with(p, s)?;
         poller.add(&socket, poll::check_events(events)?, data)
     })
 }
 
 /// Changes what a handle in a poller is waited for, and arms it again after `SK_ONESHOT`.
 ///
-/// p, s, events, data: as `sk_poller_add`.
+/// p, s, events, data: as `sk_poller_add`, but without `SK_EXCLUSIVE`.
 ///
-/// Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP`, `SK_EINVAL` as `sk_poller_add`, `SK_ENOENT`
-/// (it is not in this poller), `SK_ENOMEM`.
+/// Returns `SK_OK`, or, and then nothing has changed:
+/// `SK_EBADHANDLE`, `SK_EOPNOTSUPP` as `sk_poller_add`; `SK_EINVAL` unknown events, or `SK_EXCLUSIVE`, now
+/// or when it was added: remove and add it instead; `SK_ENOENT` it is not in this poller;
+/// `SK_ENOMEM` no memory.
 ///
 /// Threads: any, also while others wait. Signals: not in a handler. Since 0.1. See epoll_ctl(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_modify(p: sk_handle, s: sk_handle, events: u32, data: u64) -> c_int {
     ret::status(|| {
-        let poller = Poller::new(p)?;
-        let socket = Socket::new(s)?;
+        let (poller, socket) = Poller::with(p, s)?;
         poller.modify(&socket, poll::check_events(events)?, data)
     })
 }
@@ -117,8 +120,7 @@ pub extern "C" fn sk_poller_modify(p: sk_handle, s: sk_handle, events: u32, data
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_remove(p: sk_handle, s: sk_handle) -> c_int {
     ret::status(|| {
-        let poller = Poller::new(p)?;
-        let socket = Socket::new(s)?;
+        let (poller, socket) = Poller::with(p, s)?;
         poller.remove(&socket)
     })
 }
@@ -127,7 +129,8 @@ pub extern "C" fn sk_poller_remove(p: sk_handle, s: sk_handle) -> c_int {
 /// reports the handle that was closed.
 ///
 /// p: a poller.
-/// out, capacity: where to put the events, as many as there are and fit; 1 at least.
+/// out, capacity: where to put the events, as many as there are and fit; 1 at least. What is
+/// behind those that the result counts may be overwritten too.
 /// timeout: ms; `SK_FOREVER` = no limit, 0 = only look.
 ///
 /// Returns how many events there are, 0 = time is up, or:
@@ -155,7 +158,7 @@ pub unsafe extern "C" fn sk_poller_wait(p: sk_handle, out: *mut Event, capacity:
 ///
 /// Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live poller).
 ///
-/// Threads: any. Signals: safe in a handler. Since 0.1.
+/// Threads: any. Signals: safe in a handler. Since 0.1. See eventfd(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_wake(p: sk_handle) -> c_int {
     ret::status(|| {

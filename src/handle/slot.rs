@@ -84,6 +84,10 @@ pub mod mark {
     pub const POLLER: u32 = 1 << 22;
     /// A poller of the parent process.
     pub const FOREIGN: u32 = 1 << 23;
+    /// The kernel does not cut what is sent into segments here.
+    pub const SINGLY: u32 = 1 << 24;
+    /// A thread is at a receive that takes more than one system call.
+    pub const RECEIVING: u32 = 1 << 25;
 }
 
 impl Slot {
@@ -146,7 +150,8 @@ impl Slot {
         (errno != 0).then_some(errno)
     }
 
-    pub fn has_kept(&self, direction: Direction) -> bool {
-        self.kept.load(Relaxed) >> direction.shift() & 0xffff != 0
+    /// Whether the next call in one of the directions has an error to tell.
+    pub fn keeps_an_error(&self) -> bool {
+        self.kept.load(Relaxed) != 0
     }
 }

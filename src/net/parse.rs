@@ -54,7 +54,7 @@ pub(crate) fn parse_unix(name: &[u8]) -> Result<Address> {
 }
 
 /// What follows "unix:".
-fn unix_text(text: &[u8]) -> Result<Address> {
+pub(super) fn unix_text(text: &[u8]) -> Result<Address> {
     let mut unix = UnixName::new();
     let (mut rest, is_abstract) = match text {
         [b'@', name @ ..] => {
@@ -119,7 +119,7 @@ fn inet(ip: u32, port: u16) -> Address {
 }
 
 /// An IPv6 address that may have a zone (RFC 4007, section 11).
-fn inet6(text: &[u8], port: u16) -> Result<Address> {
+pub(super) fn inet6(text: &[u8], port: u16) -> Result<Address> {
     let (host, zone) = next_piece(text, b'%');
     let ip = ipv6(host).ok_or(Code::SK_EADDRFORMAT)?.to_be_bytes();
     let scope_id = zone.map_or(Ok(0), scope)?;
@@ -207,7 +207,7 @@ fn ipv4(text: &[u8]) -> Option<u32> {
     rest.is_none().then_some(u32::from_be_bytes(ip))
 }
 
-fn port(digits: &[u8]) -> Option<u16> {
+pub(super) fn port(digits: &[u8]) -> Option<u16> {
     u16::try_from(plain_number(digits)?).ok()
 }
 
@@ -243,7 +243,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 /// What is before the byte and, where there is one, what is after it. (The iterator of
 /// `split` holds panic paths that only the optimizer removes.)
-fn next_piece(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
+pub(super) fn next_piece(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
     match split_first(text, byte) {
         Some((piece, rest)) => (piece, Some(rest)),
         None => (text, None),
@@ -254,7 +254,7 @@ fn split_first(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     split_around(text, text.iter().position(|&b| b == byte)?)
 }
 
-fn split_last(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_last(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     split_around(text, text.iter().rposition(|&b| b == byte)?)
 }
 

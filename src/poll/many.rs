@@ -1,14 +1,13 @@
 //! Waiting for many that are told each time, see poll(2).
 
 use crate::error::{Code, Result};
-use crate::handle::slot::mark;
 use crate::handle::{Handle, Slot, TABLE};
 use crate::socket::flags::*;
 use crate::socket::{Pinned, SLICE, release, waker};
 use crate::sys::memory::Scratch;
 use crate::sys::poll::{self, Item as Entry};
 use crate::sys::time::Timer;
-use crate::sys::{Errno, errno};
+use crate::sys::{self, Errno, descriptor, errno};
 
 /// A handle to look at, what for, and what was found.
 #[derive(Clone, Copy)]
@@ -28,8 +27,8 @@ const MOST: usize = 65_536;
 /// So many are kept on the stack: for more of them the system is asked for memory.
 const FEW: usize = 24;
 
-/// In `revents` during the call: the item has an entry.
-const PINNED: u32 = u32::MAX;
+/// In `events` during the call, where nobody can have it: the item has an entry.
+const PINNED: u32 = 1 << 31;
 
 /// Waits until one of the items is ready. How many are; 0: time is up.
 pub fn poll(items: &mut [Item], limit: i64) -> Result<usize> {
@@ -49,123 +48,135 @@ pub fn poll(items: &mut [Item], limit: i64) -> Result<usize> {
         many = Scratch::new(items.len().saturating_mul(2), Entry::NONE)?;
         many.as_mut()
     };
-    let mut pins = Pins { entries, count: 0 };
-    let mut bad = false;
-    for item in items.iter_mut() {
-        item.revents = 0;
-        if item.handle != 0 {
-            bad |= !pins.add(item);
-        }
-    }
-    let (wakers, complete) = pins.add_wakers();
-    let slice = if complete { None } else { Some(SLICE) };
-    let mut timer = Timer::new(if bad { 0 } else { limit });
+    let mut pins = Pins { items, entries, count: 0, wakers: 0 };
+    let nothing_to_tell = pins.add_items();
+    let complete = pins.add_wakers();
+    let mut slice = if complete { None } else { Some(SLICE) };
+    let mut in_pieces = false;
+    let mut timer = Timer::new(if nothing_to_tell { limit } else { 0 });
     loop {
         let left = timer.left();
         let nap = [left, slice].into_iter().flatten().min();
-        match poll::poll(pins.with_wakers(wakers), nap) {
-            Ok(_) => {}
+        let looked = if in_pieces { pins.look_in_pieces(nap) } else { poll::poll(pins.entries(), nap) };
+        let found = match looked {
+            Ok(found) => found,
             Err(Errno(libc::EINTR)) => continue,
+            // More entries than the process may have descriptors: some handles are there twice,
+            // or the limit was lowered.
+            Err(Errno(libc::EINVAL)) if !in_pieces => {
+                in_pieces = true;
+                slice = Some(SLICE);
+                continue;
+            }
             Err(errno) => return Err(errno.into()),
-        }
-        let time_is_up = left.is_some_and(|left| nap == Some(left));
-        let ready = pins.tell(items, time_is_up);
+        };
+        let time_is_up = left == Some(0) || (found == 0 && left.is_some() && nap == left);
+        let ready = pins.ready();
         if ready > 0 || time_is_up {
+            pins.tell();
             return Ok(ready);
         }
     }
 }
 
-/// The handles that are being waited for, each pinned, by their entries for poll(2).
+/// The items, and an entry for poll(2) for each handle among them, which is pinned.
 struct Pins<'a> {
+    items: &'a mut [Item],
     entries: &'a mut [Entry],
+    /// Entries of handles.
     count: usize,
+    /// Entries behind these: what wakes the waits on shared sockets.
+    wakers: usize,
 }
 
 impl Pins<'_> {
-    /// Pins the handle of an item. False: it is not live.
-    fn add(&mut self, item: &mut Item) -> bool {
-        match (Pinned::new(item.handle), self.entries.get_mut(self.count)) {
-            (Ok(pinned), Some(entry)) if !pinned.slot.has(mark::FOREIGN) => {
-                *entry = Entry::new(pinned.fd(), to_poll(item.events));
-                self.count = self.count.wrapping_add(1);
-                item.revents = PINNED;
-                // Let go in `drop`.
-                core::mem::forget(pinned);
-                true
+    /// Pins the handles. False: there is something to tell of one of them without any wait.
+    fn add_items(&mut self) -> bool {
+        let mut nothing_to_tell = true;
+        for item in self.items.iter_mut().filter(|item| item.handle != 0) {
+            match (Pinned::new(item.handle), self.entries.get_mut(self.count)) {
+                (Ok(pinned), Some(entry)) => {
+                    *entry = Entry::new(pinned.fd(), to_poll(item.events));
+                    nothing_to_tell &= !pinned.slot.keeps_an_error();
+                    item.events |= PINNED;
+                    self.count = self.count.wrapping_add(1);
+                    // Let go in `drop`.
+                    core::mem::forget(pinned);
+                }
+                _ => nothing_to_tell = false,
             }
-            _ => false,
         }
+        nothing_to_tell
     }
 
-    /// Adds what wakes the waits on shared sockets. How many, and whether these are all.
-    fn add_wakers(&mut self) -> (usize, bool) {
-        let (handles, wakers) = match self.entries.split_at_mut_checked(self.count) {
-            Some(split) => split,
-            None => return (0, false),
+    /// Adds what wakes the waits on shared sockets. False: not all of it could be had.
+    fn add_wakers(&mut self) -> bool {
+        let Some((handles, wakers)) = self.entries.split_at_mut_checked(self.count) else {
+            return false;
         };
         let mut free = wakers.iter_mut();
-        let mut added: usize = 0;
         let mut complete = true;
-        for slot in handles.iter().filter_map(|entry| slot_of(entry)) {
+        for slot in handles.iter().filter_map(slot_of) {
             if !slot.word.read().state().is_shared() {
                 continue;
             }
             match (waker(slot), free.next()) {
                 (Ok(waker), Some(entry)) => {
                     *entry = Entry::new(waker, poll::IN);
-                    added = added.wrapping_add(1);
+                    self.wakers = self.wakers.wrapping_add(1);
                 }
                 _ => complete = false,
             }
         }
-        (added, complete)
+        complete
     }
 
-    fn with_wakers(&mut self, wakers: usize) -> &mut [Entry] {
-        self.entries.get_mut(..self.count.saturating_add(wakers)).unwrap_or_default()
+    fn entries(&mut self) -> &mut [Entry] {
+        self.entries.get_mut(..self.count.saturating_add(self.wakers)).unwrap_or_default()
     }
 
-    /// How many items are ready; with what, is written once there are some, or time is up.
-    fn tell(&self, items: &mut [Item], time_is_up: bool) -> usize {
-        let mut ready: usize = 0;
-        for (item, entry) in self.of(items) {
-            ready = ready.wrapping_add(usize::from(events(item, entry) != 0));
+    /// Looks at as many entries at once as poll(2) takes, and naps where none is ready.
+    #[cold]
+    fn look_in_pieces(&mut self, nap: Option<u64>) -> sys::Result<usize> {
+        let most = usize::try_from(descriptor::limits().0).unwrap_or(MOST).max(1);
+        let mut found: usize = 0;
+        for piece in self.entries().chunks_mut(most) {
+            found = found.saturating_add(poll::poll(piece, Some(0))?);
         }
-        if ready > 0 || time_is_up {
-            for (item, entry) in self.of(items) {
-                item.revents = events(item, entry);
-            }
-        }
-        ready
+        if found > 0 { Ok(found) } else { poll::poll(&mut [], nap) }
     }
 
-    /// The items, each with its entry: `add` marked those that have one.
-    fn of<'b>(&'b self, items: &'b mut [Item]) -> impl Iterator<Item = (&'b mut Item, Option<&'b Entry>)> {
-        let mut entries = self.entries.iter().take(self.count);
-        items.iter_mut().map(move |item| {
-            let entry = if item.revents == PINNED { entries.next() } else { None };
-            (item, entry)
+    /// How many items are ready.
+    fn ready(&mut self) -> usize {
+        self.found().filter(|(_, found)| *found != 0).count()
+    }
+
+    /// Writes with what they are.
+    fn tell(&mut self) {
+        self.found().for_each(|(item, found)| item.revents = found);
+    }
+
+    /// The items, each with what it is ready for.
+    fn found(&mut self) -> impl Iterator<Item = (&mut Item, u32)> {
+        let mut entries = self.entries.iter();
+        self.items.iter_mut().map(move |item| {
+            let entry = if item.events & PINNED != 0 { entries.next() } else { None };
+            let found = found_of(item.handle, entry);
+            (item, found)
         })
     }
 }
 
-/// What an item is ready for.
-fn events(item: &Item, entry: Option<&Entry>) -> u32 {
-    match entry {
-        _ if item.handle == 0 => 0,
-        Some(entry) if !is_closed(item.handle) => from_poll(entry.found()),
-        _ => SK_ERROR,
+fn found_of(handle: i64, entry: Option<&Entry>) -> u32 {
+    if handle == 0 {
+        return 0;
     }
-}
-
-impl Drop for Pins<'_> {
-    fn drop(&mut self) {
-        for entry in self.entries.iter().take(self.count) {
-            if let Some(index) = TABLE.get().index_of(entry.fd()) {
-                release(index);
-            }
+    let handle = Handle::from_raw(handle);
+    match (entry, TABLE.get().slot(handle)) {
+        (Some(entry), Some(slot)) if !slot.word.is_closed(handle.tag()) => {
+            from_poll(entry.found()) | if slot.keeps_an_error() { SK_ERROR } else { 0 }
         }
+        _ => SK_ERROR,
     }
 }
 
@@ -174,7 +185,15 @@ fn slot_of(entry: &Entry) -> Option<&'static Slot> {
     table.at(table.index_of(entry.fd())?)
 }
 
-fn is_closed(raw: i64) -> bool {
-    let handle = Handle::from_raw(raw);
-    TABLE.get().slot(handle).is_none_or(|slot| slot.word.is_closed(handle.tag()) || slot.has(mark::FOREIGN))
+impl Drop for Pins<'_> {
+    fn drop(&mut self) {
+        for item in self.items.iter_mut() {
+            item.events &= !PINNED;
+        }
+        for entry in self.entries.iter().take(self.count) {
+            if let Some(index) = TABLE.get().index_of(entry.fd()) {
+                release(index);
+            }
+        }
+    }
 }

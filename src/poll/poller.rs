@@ -53,14 +53,17 @@ pub struct Poller(Pinned);
 
 impl Poller {
     pub fn new(raw: i64) -> Result<Poller> {
-        let pinned = Pinned::new(raw)?;
-        if !pinned.slot.has(mark::POLLER) {
-            return Err(Code::SK_EOPNOTSUPP.into());
-        }
-        if pinned.slot.has(mark::FOREIGN) {
-            return Err(Code::SK_EBADHANDLE.into());
-        }
-        Ok(Poller(pinned))
+        Poller::of(Pinned::new(raw)?)
+    }
+
+    /// A poller, and a socket for it: both handles are looked at before their kinds.
+    pub fn with(raw: i64, socket: i64) -> Result<(Poller, Socket)> {
+        let (pinned, socket) = (Pinned::new(raw)?, Pinned::new(socket)?);
+        Ok((Poller::of(pinned)?, Socket::of(socket)?))
+    }
+
+    fn of(pinned: Pinned) -> Result<Poller> {
+        if pinned.slot.has(mark::POLLER) { Ok(Poller(pinned)) } else { Err(Code::SK_EOPNOTSUPP.into()) }
     }
 
     fn raw(&self) -> u64 {
@@ -96,7 +99,8 @@ impl Poller {
         if let Err(errno) = added {
             let _ = slot.poller.compare_exchange(self.raw(), 0, SeqCst, SeqCst);
             return Err(match errno {
-                Errno(libc::ENOSPC) => Code::SK_ENOMEM.into(),
+                // More than fs.epoll.max_user_watches.
+                Errno(libc::ENOSPC) => Error { code: Code::SK_ENOMEM, ..errno.into() },
                 errno => errno.into(),
             });
         }
@@ -115,28 +119,27 @@ impl Poller {
     /// Changes what a socket that is in is waited for.
     pub fn modify(&self, socket: &Socket, events: u32, data: u64) -> Result<()> {
         let _keep = errno::Restore::later();
-        self.has(socket.slot)?;
-        socket.slot.poller_data.store(data, Relaxed);
-        let number = socket.handle.to_raw() as u64;
-        let (set, fd) = (self.0.fd(), socket.fd());
-        match epoll::modify(set, fd, to_system(events), number) {
-            // EPOLLEXCLUSIVE can only be had with an add.
-            Err(Errno(libc::EINVAL)) => {
-                let _ = epoll::remove(set, fd);
-                Ok(epoll::add(set, fd, to_system(events), number)?)
-            }
-            result => Ok(result?),
+        if events & SK_EXCLUSIVE != 0 {
+            return Err(Code::SK_EINVAL.into());
         }
+        self.has(socket.slot)?;
+        // Before the system can report it; with a failure it is as it was.
+        let earlier = socket.slot.poller_data.swap(data, SeqCst);
+        let number = socket.handle.to_raw() as u64;
+        epoll::modify(self.0.fd(), socket.fd(), to_system(events), number).map_err(|errno| {
+            let _ = socket.slot.poller_data.compare_exchange(data, earlier, SeqCst, SeqCst);
+            errno.into()
+        })
     }
 
     /// Takes a socket out.
     pub fn remove(&self, socket: &Socket) -> Result<()> {
         let _keep = errno::Restore::later();
         self.has(socket.slot)?;
-        if socket.slot.poller.compare_exchange(self.raw(), 0, SeqCst, SeqCst).is_err() {
-            return Err(Code::SK_ENOENT.into());
-        }
-        let _ = epoll::remove(self.0.fd(), socket.fd());
+        // Of several threads the system lets one do it. The slot says so last: an add in between
+        // would come before the end of this, and be undone by it.
+        epoll::remove(self.0.fd(), socket.fd())?;
+        let _ = socket.slot.poller.compare_exchange(self.raw(), 0, SeqCst, SeqCst);
         Ok(())
     }
 
@@ -164,11 +167,17 @@ impl Poller {
         }
     }
 
-    /// One waiter takes a wake; after a close it stays for all of them.
+    /// One waiter takes a wake; that of a close stays for all of them.
     #[cold]
     fn woken(&self, waker: Fd) -> Option<Event> {
-        let woken = !self.0.is_closed() && descriptor::unwake(waker);
-        woken.then_some(Event { handle: 0, data: 0, events: 0, reserved: 0 })
+        if self.0.is_closed() || !descriptor::unwake(waker) {
+            return None;
+        }
+        if self.0.is_closed() {
+            // What was taken may have been the close's.
+            descriptor::wake(waker);
+        }
+        Some(Event { handle: 0, data: 0, events: 0, reserved: 0 })
     }
 
     /// Lets one waiter return.
@@ -230,8 +239,7 @@ const FROM_SYSTEM: [u8; 32] = {
 
 #[inline(always)]
 fn from_system(found: u32) -> u32 {
-    let [.., events] = [0, FROM_SYSTEM[(found & 31) as usize]];
-    u32::from(events)
+    u32::from(FROM_SYSTEM[(found & 31) as usize])
 }
 
 /// The events that a handle can be added with.

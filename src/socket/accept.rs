@@ -1,7 +1,7 @@
 //! The next client of a listener.
 
 use super::bind::shown;
-use super::create::adopt;
+use super::create::{adopt, move_to};
 use super::pinned::Socket;
 use super::wait::Stop;
 use crate::error::{Code, Result};
@@ -73,14 +73,8 @@ fn accept_reserved(listener: &Socket, peer: &mut Raw) -> sys::Result<Fd> {
         Some(_) => next(listener.fd(), peer),
         None => Err(Errno(libc::EMFILE)),
     };
-    let Ok(fd) = accepted else {
-        descriptor::close(reserved);
-        return accepted;
-    };
-    let replaced = descriptor::replace(reserved, fd);
-    descriptor::close(fd);
-    match replaced {
-        Ok(()) => Ok(reserved),
+    match accepted {
+        Ok(fd) => move_to(reserved, fd),
         Err(errno) => {
             descriptor::close(reserved);
             Err(errno)

@@ -11,8 +11,15 @@ use crate::sys::socket::How;
 use crate::sys::{self, Errno, descriptor, option, socket as calls};
 
 impl Socket {
-    /// The kernel's form of an address for this socket. IPv4 is welcome on a dual-stack one.
+    /// The kernel's form of an address for this socket.
     pub fn to_raw(&self, address: &Address) -> Result<Raw> {
+        let mapped = self.mapped(address)?;
+        Ok(Raw::new(address, mapped)?)
+    }
+
+    /// Whether an address for this socket is an IPv4 one on a dual-stack socket, which it is
+    /// welcome to be; otherwise it is of the socket's family.
+    pub fn mapped(&self, address: &Address) -> Result<bool> {
         let family = self.kind().family();
         if address.family > Family::SK_UNIX as u16 {
             return Err(Code::SK_EINVAL.into());
@@ -21,7 +28,7 @@ impl Socket {
         if address.family != family as u16 && !mapped {
             return Err(Code::SK_EAFNOSUPPORT.into());
         }
-        Ok(Raw::new(address, mapped)?)
+        Ok(mapped)
     }
 
     /// A numeric host, or for Unix a path or `@name`, as an address of this socket's family.
@@ -91,18 +98,20 @@ impl Socket {
         Err(Code::SK_ECLOSED.into())
     }
 
-    /// From here on, calls without a limit are one plain system call.
+    /// From here on, calls without a limit are one plain system call. Not so on a shared socket,
+    /// whose calls are never plain: another copy may need it as it is.
     pub fn make_blocking(&self) -> Result<()> {
-        if self.slot.has(mark::NONBLOCKING) {
+        if self.slot.has(mark::NONBLOCKING) && !self.is_shared() {
             self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;
         }
         Ok(())
     }
 
-    /// For calls that have no flag against blocking.
+    /// For calls that have no flag against blocking. The mode is the socket's, so of a shared one
+    /// nobody knows it: a copy may have been given up, which made it blocking.
     pub fn make_nonblocking(&self) -> core::result::Result<(), Errno> {
-        if !self.slot.has(mark::NONBLOCKING) {
+        if !self.slot.has(mark::NONBLOCKING) || self.is_shared() {
             descriptor::set_nonblocking(self.fd(), true)?;
             self.slot.mark(mark::NONBLOCKING);
         }

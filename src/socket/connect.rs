@@ -3,16 +3,16 @@
 //! Sockets that can be connected are non-blocking until they are, so that a connection
 //! attempt is always one that can be waited for, given up, and woken by a close.
 
-use core::ffi::CStr;
-
 use super::bind::shown;
 use super::pinned::Socket;
+use super::resolve::{look_up, numeric};
 use super::wait::Stop;
 use crate::error::{Code, Error, Result};
 use crate::handle::slot::mark;
 use crate::net::address::{Address, Family};
+use crate::net::happy_eyeballs::farther;
+use crate::net::host::Name;
 use crate::sys::address::Raw;
-use crate::sys::names::{self, Failure};
 use crate::sys::poll;
 use crate::sys::time::Timer;
 use crate::sys::{Errno, descriptor, errno, option, socket as calls};
@@ -22,31 +22,32 @@ const SLICE_MS: u16 = 20;
 
 impl Socket {
     /// Connects to a numeric host, or to a name: its addresses in turn, under one limit.
-    pub fn connect_host(&self, host: &CStr, port: u16) -> Result<()> {
+    pub fn connect_host(&self, host: &[u8], port: u16) -> Result<()> {
         let _keep = errno::Restore::later();
-        let limit = self.slot.connect_limit.get();
-        match self.host(host.to_bytes(), port) {
-            Ok(address) => return self.connect_within(&address, &mut Timer::new(limit)),
-            Err(Error { code: Code::SK_EADDRFORMAT, .. }) if !host.is_empty() => {}
-            Err(error) => return Err(error),
+        let mut timer = Timer::new(self.slot.connect_limit.get());
+        if self.kind().is_unix() {
+            return self.connect_within(&self.host(host, port)?, &mut timer);
         }
-        if limit == 0 {
-            return Err(Code::SK_EAGAIN.into());
+        match numeric(host)? {
+            Some(address) => self.connect_within(&Address { port, ..address }, &mut timer),
+            None => self.connect_name(host, port, &mut timer),
         }
-        let mut timer = Timer::new(limit);
-        // The clock runs while the name is looked up.
-        timer.left();
+    }
+
+    #[inline(never)] // it takes stack that no other connect needs
+    fn connect_name(&self, host: &[u8], port: u16, timer: &mut Timer) -> Result<()> {
+        let name = Name::new(host)?;
         let family = if self.kind().is_inet6() { Family::SK_UNSPEC } else { self.kind().family() };
-        let mut result = Err(Code::SK_EHOSTNOTFOUND.into());
-        for address in names::resolve(host, family).map_err(Error::from)? {
-            result = self.connect_within(&Address { port, ..address }, &mut timer);
-            match result {
-                Ok(())
-                | Err(Error { code: Code::SK_ECLOSED | Code::SK_ETIMEDOUT | Code::SK_EISCONN, .. }) => break,
-                Err(_) => {}
+        let mut failed: Option<Error> = None;
+        for address in look_up(&name, family, timer, Some(self))? {
+            match self.connect_within(&Address { port, ..address }, timer) {
+                Err(error) if !is_final(error.code, timer.left()) => {
+                    failed = Some(failed.map_or(error, |earlier| farther(earlier, error)));
+                }
+                result => return result,
             }
         }
-        result
+        Err(failed.unwrap_or(Code::SK_EHOSTNOTFOUND.into()))
     }
 
     /// Connects, under the socket's connect limit. On a datagram socket: sets the peer.
@@ -54,7 +55,7 @@ impl Socket {
         self.connect_within(address, &mut Timer::new(self.slot.connect_limit.get()))
     }
 
-    fn connect_within(&self, address: &Address, timer: &mut Timer) -> Result<()> {
+    pub fn connect_within(&self, address: &Address, timer: &mut Timer) -> Result<()> {
         let _keep = errno::Restore::later();
         if address.family == Family::SK_UNSPEC as u16 && self.kind().is_datagram() {
             calls::connect(self.fd(), &Raw::only_family(Family::SK_UNSPEC))?;
@@ -64,6 +65,9 @@ impl Socket {
         if self.kind().is_datagram() {
             calls::connect(self.fd(), &raw).map_err(|errno| self.address_error(errno, address))?;
             return self.undo_if_closed();
+        }
+        if self.is_shared() {
+            self.make_nonblocking()?;
         }
         let result = if self.kind().is_unix() {
             self.connect_unix(&raw, timer)
@@ -129,44 +133,57 @@ impl Socket {
         if self.slot.has(mark::LISTENING) {
             return Err(Failed::Error(Code::SK_EINVAL.into()));
         }
-        if !self.slot.has(mark::NONBLOCKING) {
+        if self.slot.has(mark::CONNECTED) || self.is_shared() && self.is_connected() {
             return Err(Failed::Error(Code::SK_EISCONN.into()));
         }
         let mut sliced = false;
-        let result = loop {
+        let result = self.connect_in_slices(address, timer, &mut sliced);
+        if sliced {
+            let _ = descriptor::set_nonblocking(self.fd(), true);
+            let _ = option::set_send_timeout(self.fd(), 0);
+        }
+        result
+    }
+
+    fn connect_in_slices(
+        &self,
+        address: &Raw,
+        timer: &mut Timer,
+        sliced: &mut bool,
+    ) -> core::result::Result<(), Failed> {
+        loop {
             let result = calls::connect(self.fd(), address);
-            if self.is_closed() {
-                break self.undo_if_closed().map_err(Failed::Error);
-            }
+            self.undo_if_closed()?;
             match result {
-                Ok(()) => break Ok(()),
+                Ok(()) => return Ok(()),
                 Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => {
-                    break Err(Failed::Stop(Stop::WouldWait));
+                    return Err(Failed::Stop(Stop::WouldWait));
                 }
                 Err(Errno(libc::EINTR | libc::EAGAIN)) => {}
-                Err(errno) => break Err(Failed::Stop(Stop::System(errno))),
+                Err(errno) => return Err(Failed::Stop(Stop::System(errno))),
             }
             let slice = match timer.left() {
-                Some(0) => break Err(Failed::Stop(Stop::Time)),
+                Some(0) => return Err(Failed::Stop(Stop::Time)),
                 // Rounded up: 0 would be no limit.
                 Some(ns) => (ns / 1_000_000 + 1).min(u64::from(SLICE_MS)) as u16,
                 None => SLICE_MS,
             };
-            sliced = true;
-            descriptor::set_nonblocking(self.fd(), false)?;
+            *sliced = true;
             option::set_send_timeout(self.fd(), slice)?;
-        };
-        if sliced {
-            let _ = option::set_send_timeout(self.fd(), 0);
-            let _ = descriptor::set_nonblocking(self.fd(), true);
+            descriptor::set_nonblocking(self.fd(), false)?;
         }
-        result
     }
 
     /// Whether the socket has a peer now.
     pub fn is_connected(&self) -> bool {
         calls::peer_address(self.fd()).and_then(|raw| shown(raw).map_err(|_| Errno(libc::ENOTCONN))).is_ok()
     }
+}
+
+/// Another address of the host would fare no better.
+fn is_final(code: Code, left: Option<u64>) -> bool {
+    // The system's own limit for one address is no reason to stop.
+    matches!(code, Code::SK_ECLOSED | Code::SK_EISCONN) || left == Some(0)
 }
 
 /// An error of the kernel's, still to be read in the light of the address, or one of ours.
@@ -184,15 +201,5 @@ impl From<Error> for Failed {
 impl From<Errno> for Failed {
     fn from(errno: Errno) -> Failed {
         Failed::Stop(Stop::System(errno))
-    }
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Error {
-        match failure {
-            Failure::NotFound => Code::SK_EHOSTNOTFOUND.into(),
-            Failure::Temporary => Code::SK_ERESOLVE.into(),
-            Failure::System(errno) => errno.into(),
-        }
     }
 }

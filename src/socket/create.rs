@@ -100,20 +100,11 @@ pub fn adopt(fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
 
 /// Makes a set of epoll(7) a handle, with the descriptor that wakes its waiters.
 pub fn adopt_poller(set: Fd, waker: Fd) -> Result<Handle> {
-    let made = house(set).and_then(|set| publish(set, Kind::NONE, mark::POLLER, true));
-    match made {
-        Ok(handle) => {
-            if let Some(slot) = process::table()?.slot(handle) {
-                slot.waker.store(waker.wrapping_add(1), SeqCst);
-            }
-            Ok(handle)
-        }
-        Err(error) => {
-            descriptor::close(waker);
-            descriptor::close(set);
-            Err(error)
-        }
+    let handle = adopt(set, Kind::NONE, mark::POLLER, true).inspect_err(|_| descriptor::close(waker))?;
+    if let Some(slot) = process::table()?.slot(handle) {
+        slot.waker.store(waker.wrapping_add(1), SeqCst);
     }
+    Ok(handle)
 }
 
 /// The same socket under a number that has a slot. The old number is gone if it is another.
@@ -130,6 +121,13 @@ pub fn house(fd: Fd) -> Result<Fd> {
         descriptor::close(moved);
         Err(Code::SK_EMFILE.into())
     }
+}
+
+/// Moves a descriptor to a number that was reserved for it. The old number is gone.
+pub fn move_to(reserved: Fd, fd: Fd) -> core::result::Result<Fd, Errno> {
+    let replaced = descriptor::replace(reserved, fd);
+    descriptor::close(fd);
+    replaced.map(|()| reserved).inspect_err(|_| descriptor::close(reserved))
 }
 
 /// Makes a descriptor with a number that has a slot a handle.

@@ -6,26 +6,32 @@ use super::close::{close_waker, leave_poller};
 use super::create::{adopt, house, publish};
 use super::kind::{Kind, Protocol, Type};
 use super::pinned::{Pinned, Socket, find};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::handle::slot::mark;
 use crate::handle::word::Kept;
 use crate::handle::{Handle, TABLE};
 use crate::net::address::Family;
 use crate::process;
-use crate::sys::{self, Fd, address, descriptor, option, socket as calls};
+use crate::sys::{self, Fd, address, descriptor, option, socket as calls, time};
 
 /// Takes a descriptor over. On failure it stays the caller's.
 pub fn from_fd(fd: i64) -> Result<Handle> {
     let fd = Fd::try_from(fd).map_err(|_| Code::SK_EBADHANDLE)?;
     let survives_exec = descriptor::survives_exec(fd)?;
     let table = process::table()?;
-    if let Some(slot) = table.index_of(fd).and_then(|index| table.at(index)) {
-        if slot.word.read().state().is_live() {
-            return Err(Code::SK_EEXIST.into());
-        }
-    }
-    let kind = kind_of(fd).ok_or(Code::SK_ENOTSOCK)?;
-    let marks = prepare(fd, kind)?;
+    let slot = table.index_of(fd).and_then(|index| table.at(index));
+    // Of two threads that come with one descriptor one gets it. Not so with a number that has no
+    // slot, because the table is small: there is nothing to claim.
+    let claim = slot.map(|slot| slot.word.claim().ok_or(Code::SK_EEXIST)).transpose()?;
+    let prepared = kind_of(fd)
+        .ok_or(Error::from(Code::SK_ENOTSOCK))
+        .and_then(|kind| Ok((kind, prepare(fd, kind)?)))
+        .inspect_err(|_| {
+            if let (Some(slot), Some(tag)) = (slot, claim) {
+                let _ = slot.word.free(tag);
+            }
+        });
+    let (kind, marks) = prepared?;
     // A process started while it was not close-on-exec has a copy, for all we know.
     publish(house(fd)?, kind, marks, survives_exec)
 }
@@ -46,18 +52,23 @@ fn kind_of(fd: Fd) -> Option<Kind> {
     Some(Kind::new(family, carries, protocol))
 }
 
-/// Gives a socket from outside the modes that this library works in, and says what it is like.
+/// Gives a socket that is taken over the modes that this library works in, and says what it is like.
 fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
-    let listening = option::get(fd, option::LISTENING) == Ok(1);
-    let connected = calls::peer_address(fd).is_ok();
-    let nonblocking = !kind.is_datagram() && !listening && !connected;
+    let marks = marks_of(fd, kind);
     descriptor::close_on_exec(fd)?;
-    descriptor::set_nonblocking(fd, nonblocking)?;
+    descriptor::set_nonblocking(fd, marks & mark::NONBLOCKING != 0)?;
     option::set_send_timeout(fd, 0)?;
     if let Ok(Some(1..)) = option::linger(fd) {
         // Or a close might have to wait.
         option::set_linger(fd, None)?;
     }
+    Ok(marks)
+}
+
+/// What a socket from outside is like. NONBLOCKING: it has still to be made so.
+fn marks_of(fd: Fd, kind: Kind) -> u32 {
+    let listening = option::get(fd, option::LISTENING) == Ok(1);
+    let connected = calls::peer_address(fd).is_ok();
     let mut marks = mark::REUSE_CHOSEN;
     if listening {
         marks |= mark::LISTENING | mark::INHERITS;
@@ -65,10 +76,21 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
     if connected {
         marks |= mark::CONNECTED;
     }
-    if nonblocking {
+    if !kind.is_datagram() && !listening && !connected {
         marks |= mark::NONBLOCKING;
     }
-    Ok(marks)
+    marks
+}
+
+/// Makes a descriptor that another process sent a handle. The socket is still the sender's too: what
+/// both have of it stays as it is, but for the mode that a connect needs, see `connect`.
+pub fn adopt_received(fd: Fd) -> Result<Handle> {
+    let Some(kind) = kind_of(fd) else {
+        descriptor::close(fd);
+        return Err(Code::SK_ENOTSOCK.into());
+    };
+    let marks = marks_of(fd, kind) & !mark::NONBLOCKING;
+    adopt(fd, kind, marks, true)
 }
 
 impl Pinned {
@@ -84,16 +106,23 @@ pub fn into_fd(raw: i64) -> Result<Fd> {
     drop(Socket::new(raw)?);
     let handle = Handle::from_raw(raw);
     let (table, slot) = find(handle)?;
-    slot.word.give_up(handle.tag()).map_err(|kept| match kept {
-        Kept::Stale => Code::SK_EBADHANDLE,
-        Kept::Busy => Code::SK_EBUSY,
-    })?;
+    let mut patience = 50;
+    loop {
+        match slot.word.give_up(handle.tag()) {
+            Ok(()) => break,
+            Err(Kept::Stale) => return Err(Code::SK_EBADHANDLE.into()),
+            // It may be no call at all: a stale handle of the same slot pins it for a moment.
+            Err(Kept::Busy) if patience > 0 => patience -= 1,
+            Err(Kept::Busy) => return Err(Code::SK_EBUSY.into()),
+        }
+        time::yield_now();
+    }
     table.forget();
     let fd = table.fd_of(handle.index());
     leave_poller(slot, fd);
-    close_waker(slot);
+    close_waker(slot, handle.tag());
     let blocking = descriptor::set_nonblocking(fd, false);
-    let _ = slot.word.free();
+    let _ = slot.word.free(handle.tag());
     blocking?;
     Ok(fd)
 }

@@ -4,15 +4,22 @@
 //! a call sleeps other than in the plain system call.
 
 mod accept;
+mod batch;
 mod bind;
 mod close;
 mod connect;
 mod create;
 mod descriptor;
+mod dial;
+mod file;
 pub mod flags;
+mod group;
 mod kind;
 mod options;
+mod pass;
 mod pinned;
+mod resolve;
+mod serve;
 mod transfer;
 mod wait;
 
@@ -20,8 +27,13 @@ pub use accept::accept;
 pub use close::{abort, after_fork, close, finish};
 pub use create::{adopt_poller, pair, socket};
 pub use descriptor::{dup, from_fd, into_fd};
+pub use dial::dial;
+pub use group::Group;
 pub use kind::{How, Protocol, Type};
 pub use options::Opt;
+pub use pass::{recv_handle, send_handle};
 pub use pinned::{Pinned, Socket, release};
+pub use resolve::resolve;
+pub use serve::serve;
 pub use transfer::{Buffer, recv, recv_from, send, send_to};
 pub use wait::{SLICE, waker};

@@ -22,6 +22,8 @@ impl Pinned {
         let handle = Handle::from_raw(raw);
         let (table, slot) = find(handle)?;
         match slot.word.pin(handle.tag()) {
+            // A poller of the parent process can only be closed, which takes no `Pinned`.
+            Pin::Live if slot.has(mark::FOREIGN) => Err(stale(table, slot, handle, slot.word.unpin())),
             Pin::Live => Ok(Pinned { slot, handle }),
             Pin::Stale(left) => Err(stale(table, slot, handle, left)),
         }
@@ -51,8 +53,8 @@ impl Pinned {
 impl Drop for Pinned {
     #[inline(never)] // one copy of it serves every kind of call
     fn drop(&mut self) {
-        if self.slot.word.unpin() == Left::Last {
-            clear_up(TABLE.get(), self.slot, self.handle.index());
+        if let Left::Last(tag) = self.slot.word.unpin() {
+            clear_up(TABLE.get(), self.slot, self.handle.index(), tag);
         }
     }
 }
@@ -61,8 +63,8 @@ impl Drop for Pinned {
 pub fn release(index: u32) {
     let table = TABLE.get();
     if let Some(slot) = table.at(index) {
-        if slot.word.unpin() == Left::Last {
-            clear_up(table, slot, index);
+        if let Left::Last(tag) = slot.word.unpin() {
+            clear_up(table, slot, index, tag);
         }
     }
 }
@@ -124,8 +126,8 @@ impl Plain {
 #[cold]
 #[inline(never)]
 fn last(raw: i64, slot: &'static Slot, count: usize) -> Count {
-    if slot.word.after_unpin() == Left::Last {
-        clear_up(TABLE.get(), slot, Handle::from_raw(raw).index());
+    if let Left::Last(tag) = slot.word.after_unpin() {
+        clear_up(TABLE.get(), slot, Handle::from_raw(raw).index(), tag);
     }
     Count::of(count)
 }
@@ -135,8 +137,10 @@ impl NotPlain {
     pub fn into_socket(self, raw: i64) -> Result<Socket> {
         let handle = Handle::from_raw(raw);
         let (table, slot) = find(handle)?;
-        if self == NotPlain::Pinned && slot.word.unpin() == Left::Last {
-            clear_up(table, slot, handle.index());
+        if self == NotPlain::Pinned {
+            if let Left::Last(tag) = slot.word.unpin() {
+                clear_up(table, slot, handle.index(), tag);
+            }
         }
         Socket::new(raw)
     }
@@ -152,8 +156,8 @@ pub fn find(handle: Handle) -> Result<(&'static Table, &'static Slot)> {
 
 #[cold]
 fn stale(table: &'static Table, slot: &'static Slot, handle: Handle, left: Left) -> Error {
-    if left == Left::Last {
-        clear_up(table, slot, handle.index());
+    if let Left::Last(tag) = left {
+        clear_up(table, slot, handle.index(), tag);
     }
     Code::SK_EBADHANDLE.into()
 }
@@ -164,7 +168,11 @@ pub struct Socket(Pinned);
 impl Socket {
     #[inline(never)]
     pub fn new(raw: i64) -> Result<Socket> {
-        let pinned = Pinned::new(raw)?;
+        Socket::of(Pinned::new(raw)?)
+    }
+
+    /// A pinned handle if it is a socket's, or `SK_EOPNOTSUPP`.
+    pub fn of(pinned: Pinned) -> Result<Socket> {
         if pinned.slot.has(mark::POLLER) {
             return Err(Code::SK_EOPNOTSUPP.into());
         }
@@ -174,6 +182,16 @@ impl Socket {
     /// A stream, or `SK_EOPNOTSUPP`.
     pub fn stream(raw: i64) -> Result<Socket> {
         Socket::new(raw)?.only(Kind::is_stream)
+    }
+
+    /// UDP or UDP-Lite, or `SK_EOPNOTSUPP`.
+    pub fn udp(raw: i64) -> Result<Socket> {
+        Socket::new(raw)?.only(Kind::is_udp)
+    }
+
+    /// A Unix socket, or `SK_EOPNOTSUPP`.
+    pub fn unix(raw: i64) -> Result<Socket> {
+        Socket::new(raw)?.only(Kind::is_unix)
     }
 
     /// This one if it is of such a kind, or `SK_EOPNOTSUPP`.

@@ -16,6 +16,7 @@ use crate::sys::address::{self, Inet, Raw};
 use crate::sys::poll::{self, Item};
 use crate::sys::socket::{Answer, message};
 use crate::sys::time::Timer;
+use crate::sys::vector::{self, Pieces};
 use crate::sys::{self, Errno, descriptor, socket as calls};
 
 /// Where received bytes go.
@@ -150,9 +151,18 @@ impl Socket {
     pub fn recv(&self, data: Buffer, flags: c_int) -> Result<usize> {
         let asked = Receive::new(flags, self.kind())?;
         if asked.wait_all {
-            return self.recv_whole(data, asked);
+            return self.recv_whole(Pieces::one(data), asked);
         }
         self.receive(asked, &mut |flags| calls::recv(self.fd(), data, flags))
+    }
+
+    /// Any receive, into a list of pieces.
+    pub fn recv_pieces(&self, pieces: Pieces, flags: c_int) -> Result<usize> {
+        let asked = Receive::new(flags, self.kind())?;
+        if asked.wait_all {
+            return self.recv_whole(pieces, asked);
+        }
+        self.receive(asked, &mut |flags| vector::recv(self.fd(), pieces, flags))
     }
 
     /// Any receive, with the sender's address; a stream has none.
@@ -173,6 +183,11 @@ impl Socket {
     /// Any send.
     pub fn send(&self, data: &[u8], flags: c_int) -> Result<usize> {
         self.transmit(Send::new(flags)?, None, &mut |flags| calls::send(self.fd(), data, flags))
+    }
+
+    /// Any send, of a list of pieces.
+    pub fn send_pieces(&self, pieces: Pieces, flags: c_int) -> Result<usize> {
+        self.transmit(Send::new(flags)?, None, &mut |flags| vector::send(self.fd(), pieces, flags))
     }
 
     /// A send to an IPv4 address, of an IPv4 datagram socket.
@@ -197,7 +212,7 @@ impl Socket {
 
     /// A receive that may have to wait under a limit.
     #[cold]
-    fn receive(&self, asked: Receive, call: Call) -> Result<usize> {
+    pub fn receive(&self, asked: Receive, call: Call) -> Result<usize> {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
@@ -205,7 +220,7 @@ impl Socket {
         Ok(self.receive_within(asked.system, &mut timer, call)?)
     }
 
-    fn receive_within(
+    pub fn receive_within(
         &self,
         flags: c_int,
         timer: &mut Timer,
@@ -235,39 +250,46 @@ impl Socket {
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.
-    fn recv_whole(&self, data: Buffer, asked: Receive) -> Result<usize> {
+    fn recv_whole(&self, pieces: Pieces, asked: Receive) -> Result<usize> {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         let mut received = 0;
-        match self.fill(data, &mut received, asked.system, &mut timer) {
+        match self.fill(pieces, &mut received, asked.system, &mut timer) {
             Ok(()) => Ok(received),
             Err(stop) if received == 0 => Err(stop.into()),
             Err(stop) => {
-                if let Some(Errno(errno)) = stop.system() {
-                    self.slot.keep(Direction::Receive, errno);
-                    self.slot.word.be_careful();
-                }
+                self.keep(Direction::Receive, &stop);
                 Ok(received)
             }
         }
     }
 
-    /// Receives until the buffer is full or the stream ends, and counts.
+    /// Keeps the error that ended a call after it had moved something, for the next call.
+    pub fn keep(&self, direction: Direction, stop: &Stop) {
+        if let Some(Errno(errno)) = stop.system() {
+            self.slot.keep(direction, errno);
+            self.slot.word.be_careful();
+        }
+    }
+
+    /// Receives until the pieces are full or the stream ends, and counts.
     fn fill(
         &self,
-        data: Buffer,
+        mut pieces: Pieces,
         received: &mut usize,
         flags: c_int,
         timer: &mut Timer,
     ) -> core::result::Result<(), Stop> {
-        while let Some(rest @ [_, ..]) = data.get_mut(*received..) {
-            let more = self.receive_within(flags, timer, &mut |flags| calls::recv(self.fd(), rest, flags))?;
+        while !pieces.is_empty() {
+            let more =
+                self.receive_within(flags, timer, &mut |flags| vector::recv(self.fd(), pieces, flags))?;
             if more == 0 {
                 break;
             }
             *received = received.saturating_add(more);
+            pieces.advance(more);
         }
         Ok(())
     }
@@ -278,13 +300,14 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
-        self.fill(data, received, 0, &mut Timer::new(self.slot.recv_limit.get()))?;
+        let pieces = Pieces::one(data);
+        self.fill(pieces, received, 0, &mut Timer::new(self.slot.recv_limit.get()))?;
         if *received < len { Err(Code::SK_EEOF.into()) } else { Ok(()) }
     }
 
     /// A send that may have to wait under a limit.
     #[cold]
-    fn transmit(&self, asked: Send, to: Option<&Raw>, call: Call) -> Result<usize> {
+    pub fn transmit(&self, asked: Send, to: Option<&Raw>, call: Call) -> Result<usize> {
         if let Some(errno) = self.take_kept(Direction::Send) {
             return Err(errno.into());
         }
@@ -292,7 +315,7 @@ impl Socket {
         Ok(self.transmit_within(asked.system, to, &mut timer, call)?)
     }
 
-    fn transmit_within(
+    pub fn transmit_within(
         &self,
         flags: c_int,
         to: Option<&Raw>,

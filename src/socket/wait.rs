@@ -6,7 +6,6 @@ use super::flags::to_poll;
 use super::pinned::Pinned;
 use crate::error::{Code, Error, Result};
 use crate::handle::Slot;
-use crate::handle::slot::{Direction, mark};
 use crate::sys::poll::{self, Item};
 use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno};
@@ -167,11 +166,8 @@ pub fn waker(slot: &Slot) -> sys::Result<Fd> {
 impl Pinned {
     /// Waits until the handle shows one of the events, or an error or hang-up.
     pub fn wait(&self, events: u32, limit: i64) -> Result<bool> {
-        if self.slot.has(mark::FOREIGN) {
-            return Err(Code::SK_EBADHANDLE.into());
-        }
         let _keep = errno::Restore::later();
-        if self.slot.has_kept(Direction::Receive) || self.slot.has_kept(Direction::Send) {
+        if self.slot.keeps_an_error() {
             return Ok(true);
         }
         match self.sleep_for(to_poll(events), &mut Timer::new(limit)) {

@@ -106,17 +106,16 @@ pub trait SockaddrRoom {
 }
 
 /// An IPv4 address, for where the room and time of a `Raw` count.
-pub struct Inet(sockaddr_in);
+pub struct Inet(pub sockaddr_in);
 
 impl Inet {
     /// The kernel's form of an IPv4 address.
     #[inline(always)]
     pub fn new(address: &Address) -> Inet {
-        let [a, b, c, d, ..] = address.ip;
         Inet(sockaddr_in {
             sin_family: libc::AF_INET as sa_family_t,
             sin_port: address.port.to_be(),
-            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([a, b, c, d]) },
+            sin_addr: ip4(address),
             sin_zero: [0; 8],
         })
     }
@@ -153,6 +152,51 @@ pub fn inet_in_place(to: &mut MaybeUninit<Address>) {
         (&raw mut (*to).ip).cast::<[u8; 4]>().write(inet.sin_addr.s_addr.to_ne_bytes());
     }
 }
+
+/// The same for an address of any family, in its first `len` bytes; 0: there is none.
+///
+/// # Safety
+/// `to` is aligned, good for writing, and the kernel has written `len` bytes there.
+#[inline(always)]
+pub unsafe fn in_place(to: *mut Address, len: socklen_t) {
+    // SAFETY: as the caller promises; in a sockaddr of any family all bytes are integers.
+    unsafe {
+        if len as usize == INET_LEN && to.cast::<sa_family_t>().read() == libc::AF_INET as sa_family_t {
+            inet_in_place(&mut *to.cast());
+        } else {
+            other_in_place(to, len as usize);
+        }
+    }
+}
+
+/// # Safety
+/// As `in_place`.
+#[inline(never)]
+unsafe fn other_in_place(to: *mut Address, len: usize) {
+    // SAFETY: as the caller promises; a sockaddr is all integers and read only as far as `len`
+    // goes, and it is copied before the address takes its place.
+    unsafe {
+        let family = if len >= size_of::<sa_family_t>() { to.cast::<sa_family_t>().read() } else { 0 };
+        match (c_int::from(family), len) {
+            (libc::AF_INET6, INET6_LEN..) => {
+                let inet6 = to.cast::<sockaddr_in6>().read();
+                let mut shown = Address::NONE;
+                show_inet6(&mut shown, &inet6);
+                // The path is of no use here.
+                let head = core::mem::offset_of!(Address, path);
+                to.cast::<u8>().copy_from_nonoverlapping((&raw const shown).cast(), head);
+            }
+            (_, len) => {
+                let bytes = core::slice::from_raw_parts(to.cast::<u8>(), len);
+                let shown = Raw::from_bytes(bytes).and_then(|raw| raw.address());
+                to.write(shown.unwrap_or(Address::NONE));
+            }
+        }
+    }
+}
+
+const INET_LEN: usize = size_of::<sockaddr_in>();
+const INET6_LEN: usize = size_of::<sockaddr_in6>();
 
 impl SockaddrRoom for Raw {
     fn room(&mut self) -> (*mut sockaddr, socklen_t) {
@@ -214,6 +258,12 @@ impl Raw {
         unsafe { core::slice::from_raw_parts((&raw const self.any).cast(), len) }
     }
 
+    /// As a `struct sockaddr_storage`.
+    pub fn storage(&self) -> sockaddr_storage {
+        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_storage.
+        unsafe { self.any.storage }
+    }
+
     /// A `struct sockaddr` from its bytes. `None`: more than any address has.
     pub fn from_bytes(bytes: &[u8]) -> Option<Raw> {
         let mut raw = Raw::empty();
@@ -232,33 +282,13 @@ impl Raw {
         let mut raw = Raw::empty();
         match address.family {
             f if f == Family::SK_UNSPEC as u16 => Ok(Raw::only_family(Family::SK_UNSPEC)),
-            f if f == Family::SK_INET as u16 && mapped => {
-                let [a, b, c, d, ..] = address.ip;
-                let mut inet6 = *raw.inet6();
-                inet6.sin6_family = libc::AF_INET6 as sa_family_t;
-                inet6.sin6_port = address.port.to_be();
-                let [.., w, x, y, z] = &mut inet6.sin6_addr.s6_addr;
-                (*w, *x, *y, *z) = (a, b, c, d);
-                if let Some(head) = inet6.sin6_addr.s6_addr.first_chunk_mut() {
-                    *head = V4_MAPPED;
-                }
-                raw.any.inet6 = inet6;
-                raw.len = size_of::<sockaddr_in6>() as socklen_t;
-                Ok(raw)
-            }
-            f if f == Family::SK_INET as u16 => {
+            f if f == Family::SK_INET as u16 && !mapped => {
                 raw.any.inet = Inet::new(address).0;
                 raw.len = size_of::<sockaddr_in>() as socklen_t;
                 Ok(raw)
             }
-            f if f == Family::SK_INET6 as u16 => {
-                raw.any.inet6 = sockaddr_in6 {
-                    sin6_family: libc::AF_INET6 as sa_family_t,
-                    sin6_port: address.port.to_be(),
-                    sin6_flowinfo: address.flow_info.to_be(),
-                    sin6_addr: libc::in6_addr { s6_addr: address.ip },
-                    sin6_scope_id: address.scope_id,
-                };
+            f if f == Family::SK_INET as u16 || f == Family::SK_INET6 as u16 => {
+                raw.any.inet6 = inet6(address);
                 raw.len = size_of::<sockaddr_in6>() as socklen_t;
                 Ok(raw)
             }
@@ -290,11 +320,6 @@ impl Raw {
         (least..=most).contains(&(self.len as usize))
     }
 
-    fn inet6(&mut self) -> &mut sockaddr_in6 {
-        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_in6.
-        unsafe { &mut self.any.inet6 }
-    }
-
     fn family(&self) -> c_int {
         // SAFETY: `any` was zeroed when made; the family stands at the same place in each.
         c_int::from(unsafe { self.any.storage.ss_family })
@@ -317,20 +342,7 @@ impl Raw {
             }
             libc::AF_INET6 if len >= size_of::<sockaddr_in6>() => {
                 // SAFETY: as for AF_INET.
-                let inet6 = unsafe { &self.any.inet6 };
-                address.port = u16::from_be(inet6.sin6_port);
-                match inet6.sin6_addr.s6_addr.split_first_chunk() {
-                    Some((head, &[a, b, c, d])) if *head == V4_MAPPED => {
-                        address.family = Family::SK_INET as u16;
-                        set_ipv4(&mut address, [a, b, c, d]);
-                    }
-                    _ => {
-                        address.family = Family::SK_INET6 as u16;
-                        address.ip = inet6.sin6_addr.s6_addr;
-                        address.scope_id = inet6.sin6_scope_id;
-                        address.flow_info = u32::from_be(inet6.sin6_flowinfo);
-                    }
-                }
+                show_inet6(&mut address, unsafe { &self.any.inet6 });
             }
             libc::AF_UNIX => {
                 // SAFETY: as for AF_INET.
@@ -352,6 +364,61 @@ impl Raw {
         }
         Some(address)
     }
+}
+
+/// The kernel's form of an IPv6 address, or of an IPv4 one for a dual-stack socket.
+pub fn inet6(address: &Address) -> sockaddr_in6 {
+    let mapped = address.family == Family::SK_INET as u16;
+    sockaddr_in6 {
+        sin6_family: libc::AF_INET6 as sa_family_t,
+        sin6_port: address.port.to_be(),
+        sin6_flowinfo: if mapped { 0 } else { address.flow_info.to_be() },
+        sin6_addr: ip6(address),
+        sin6_scope_id: if mapped { 0 } else { address.scope_id },
+    }
+}
+
+/// The bytes of an IPv6 address; of an IPv4 one in its IPv6 form (RFC 4291, 2.5.5.2).
+pub fn ip6(address: &Address) -> libc::in6_addr {
+    let mut s6_addr = address.ip;
+    if address.family == Family::SK_INET as u16 {
+        let [a, b, c, d, ..] = address.ip;
+        let [head @ .., w, x, y, z] = &mut s6_addr;
+        *head = V4_MAPPED;
+        (*w, *x, *y, *z) = (a, b, c, d);
+    }
+    libc::in6_addr { s6_addr }
+}
+
+/// The bytes of an IPv4 address.
+#[inline(always)]
+pub fn ip4(address: &Address) -> libc::in_addr {
+    let [a, b, c, d, ..] = address.ip;
+    libc::in_addr { s_addr: u32::from_ne_bytes([a, b, c, d]) }
+}
+
+/// Shows an IPv6 address, and one that stands for an IPv4 peer of a dual-stack socket as that.
+/// What else the address holds must be zero.
+pub fn show_inet6(to: &mut Address, inet6: &sockaddr_in6) {
+    to.port = u16::from_be(inet6.sin6_port);
+    match inet6.sin6_addr.s6_addr.split_first_chunk() {
+        Some((head, &[a, b, c, d])) if *head == V4_MAPPED => {
+            to.family = Family::SK_INET as u16;
+            set_ipv4(to, [a, b, c, d]);
+        }
+        _ => {
+            to.family = Family::SK_INET6 as u16;
+            to.ip = inet6.sin6_addr.s6_addr;
+            to.scope_id = inet6.sin6_scope_id;
+            to.flow_info = u32::from_be(inet6.sin6_flowinfo);
+        }
+    }
+}
+
+/// Shows an IPv4 address, without a port.
+pub fn show_inet(to: &mut Address, ip: libc::in_addr) {
+    *to = Address { family: Family::SK_INET as u16, ..Address::NONE };
+    set_ipv4(to, ip.s_addr.to_ne_bytes());
 }
 
 fn set_ipv4(address: &mut Address, ip: [u8; 4]) {

@@ -1,5 +1,8 @@
 //! What only Linux has, or has in a form of its own.
 
+use core::ffi::CStr;
+use core::sync::atomic::AtomicU32;
+
 use super::{Fd, Result, address::Raw, syscall};
 
 /// A new socket, close-on-exec, see socket(2).
@@ -58,4 +61,30 @@ pub fn unwake(fd: Fd) -> bool {
     let mut count = [0u8; 8];
     // SAFETY: the buffer has the eight bytes that are read.
     unsafe { libc::read(fd, count.as_mut_ptr().cast(), count.len()) > 0 }
+}
+
+/// Sleeps while the word has this value: at most `ns` nanoseconds, and shorter where a
+/// signal comes; see futex(2).
+pub fn sleep_while(word: &AtomicU32, value: u32, ns: u64) {
+    let _keep = super::errno::Restore::later();
+    // The kernel's timespec of this call: two longs on every machine.
+    let time: [libc::c_long; 2] =
+        [(ns / 1_000_000_000).try_into().unwrap_or(libc::c_long::MAX), (ns % 1_000_000_000) as libc::c_long];
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: word and time live during the call, which only reads them.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, value, time.as_ptr()) };
+}
+
+/// Wakes every thread that sleeps on the word.
+pub fn wake_sleepers(word: &AtomicU32) {
+    let _keep = super::errno::Restore::later();
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the call only takes the address, which is a word's.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, libc::c_int::MAX) };
+}
+
+/// What this thread is called where threads are listed, see prctl(2).
+pub fn name_thread(name: &CStr) {
+    // SAFETY: the name is a C string; what is too long of it is cut.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }

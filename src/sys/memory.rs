@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{NonNull, from_ref};
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use libc::c_void;
 
@@ -200,6 +200,58 @@ impl<T> Drop for Scratch<T> {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and nobody has a reference into it any more.
         unsafe { libc::munmap(self.region.start.as_ptr().cast(), self.region.len) };
+    }
+}
+
+/// A value that two have, in memory from the system, which goes when both have let go of it.
+pub struct Shared<T>(NonNull<Owned<T>>);
+
+struct Owned<T> {
+    owners: AtomicU32,
+    value: T,
+}
+
+impl<T> Shared<T> {
+    pub fn new(value: T) -> Result<[Shared<T>; 2], Errno> {
+        const { assert!(align_of::<Owned<T>>() <= ALIGN) };
+        let place = Region::map(size_of::<Owned<T>>())?.start.cast::<Owned<T>>();
+        // SAFETY: the mapping is ours alone, large enough, and aligned to a page.
+        unsafe { place.write(Owned { owners: AtomicU32::new(2), value }) };
+        Ok([Shared(place), Shared(place)])
+    }
+
+    /// As C hands it on.
+    pub fn into_raw(self) -> *mut c_void {
+        core::mem::ManuallyDrop::new(self).0.as_ptr().cast()
+    }
+
+    /// # Safety
+    /// It is from `into_raw`, and comes back once.
+    pub unsafe fn from_raw(raw: *mut c_void) -> Shared<T> {
+        // SAFETY: `into_raw` gave what was not null.
+        Shared(unsafe { NonNull::new_unchecked(raw.cast()) })
+    }
+}
+
+impl<T> core::ops::Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: it is there as long as one of the two is.
+        unsafe { &self.0.as_ref().value }
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // SAFETY: there until the second of the two comes here, who has it alone, and sees all
+        // that the first one did with it.
+        unsafe {
+            if self.0.as_ref().owners.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.0.drop_in_place();
+                libc::munmap(self.0.as_ptr().cast(), size_of::<Owned<T>>());
+            }
+        }
     }
 }
 

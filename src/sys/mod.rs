@@ -6,19 +6,26 @@
 //! with the same functions.
 
 pub mod address;
+pub mod batch;
 pub mod descriptor;
 mod direct;
 pub mod epoll;
 pub mod errno;
+pub mod file;
 pub mod fork;
+pub mod group;
 pub mod interface;
 mod linux;
 pub mod memory;
 pub mod names;
 pub mod option;
+pub mod path;
 pub mod poll;
 pub mod socket;
+mod thread;
 pub mod time;
+pub mod unix;
+pub mod vector;
 
 pub use errno::Errno;
 

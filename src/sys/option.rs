@@ -51,6 +51,7 @@ pub const MULTICAST_INTERFACE_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_MUL
 pub const PKTINFO_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO);
 const MULTICAST_INTERFACE: Name = Name(libc::IPPROTO_IP, libc::IP_MULTICAST_IF);
 const LINGER: Name = Name(libc::SOL_SOCKET, libc::SO_LINGER);
+const PEER_CREDENTIALS: Name = Name(libc::SOL_SOCKET, libc::SO_PEERCRED);
 const SEND_TIMEOUT: Name = Name(libc::SOL_SOCKET, libc::SO_SNDTIMEO);
 
 fn set_value<T>(fd: Fd, Name(level, name): Name, value: &T) -> Result<()> {
@@ -102,6 +103,11 @@ pub fn linger(fd: Fd) -> Result<Option<c_int>> {
 pub fn set_linger(fd: Fd, seconds: Option<c_int>) -> Result<()> {
     let linger = libc::linger { l_onoff: seconds.is_some().into(), l_linger: seconds.unwrap_or(0) };
     set_value(fd, LINGER, &linger)
+}
+
+/// Who is at the other end of a Unix socket.
+pub fn peer_credentials(fd: Fd) -> Result<libc::ucred> {
+    get_value(fd, PEER_CREDENTIALS, libc::ucred { pid: 0, uid: 0, gid: 0 })
 }
 
 /// Which interface multicast leaves by, for IPv4; 0: the system's choice.

@@ -1,11 +1,17 @@
 //! Time limits on the monotonic clock, see clock_gettime(2).
 
 /// Nanoseconds on the monotonic clock.
-fn now() -> u64 {
+pub fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a timespec to write to. The call can't fail: the clock is always there.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+}
+
+/// Lets another thread run, see sched_yield(2).
+pub fn yield_now() {
+    // SAFETY: takes nothing, and never fails on Linux.
+    unsafe { libc::sched_yield() };
 }
 
 /// A limit in milliseconds over a whole call, however many waits it has. The clock starts

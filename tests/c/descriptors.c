@@ -78,6 +78,18 @@ CASE(from_fd_of_what_is_owned_already)
     CHECK_FAILS(sk_from_fd(fd), SK_EBADHANDLE);
 }
 
+/* What fails takes nothing. */
+CASE(from_fd_may_be_tried_again)
+{
+    int p[2];
+    CHECK_EQ(pipe(p), 0);
+    CHECK_FAILS(sk_from_fd(p[0]), SK_ENOTSOCK);
+    CHECK_FAILS(sk_from_fd(p[0]), SK_ENOTSOCK);
+    CHECK_EQ(dup2(socket(AF_UNIX, SOCK_DGRAM, 0), p[0]), p[0]);
+    sk_handle s = MADE(sk_from_fd(p[0]));
+    CHECK_EQ(sk_fd(s), p[0]);
+}
+
 CASE(fd_is_a_look)
 {
     sk_handle p[2];
@@ -159,6 +171,34 @@ CASE(into_fd_is_busy_while_a_call_is_in_flight)
     }
 }
 
+/* A stale handle of the same number, used by others all the time, is no call in flight. */
+static int hammering;
+static void hammer(void *argument)
+{
+    sk_handle stale = *(sk_handle *)argument;
+    char b;
+    while (__atomic_load_n(&hammering, __ATOMIC_SEQ_CST)) {
+        if (sk_recv(stale, &b, 1, 0) != SK_EBADHANDLE) FAIL("a stale handle was used");
+    }
+}
+CASE(into_fd_is_not_busy_with_stale_handles)
+{
+    struct thread t[2];
+    sk_handle stale = MADE(sk_socket(SK_UNIX, SK_DGRAM, 0));
+    int number = (int)sk_fd(stale);
+    CHECK_OK(sk_close(stale));
+    hammering = 1;
+    for (int i = 0; i < 2; i++) thread_start(&t[i], hammer, &stale);
+    for (int i = 0; i < 3000; i++) {
+        sk_handle s = MADE(sk_socket(SK_UNIX, SK_DGRAM, 0));
+        int64_t fd = sk_into_fd(s);
+        CHECK_EQ(fd, number);
+        close(number);
+    }
+    __atomic_store_n(&hammering, 0, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < 2; i++) thread_join(&t[i]);
+}
+
 CASE(dup_is_the_same_socket)
 {
     sk_handle p[2];
@@ -229,6 +269,46 @@ CASE(limits_of_copies_are_their_own)
     CHECK_FAILS(sk_accept(d, NULL), SK_ETIMEDOUT);
     CHECK_GE(now_us() - start, 40000);
     CHECK_FAILS(sk_accept(l, NULL), SK_EAGAIN);
+}
+
+/* The blocking mode belongs to the socket, so one copy can change it under another. */
+CASE(a_limit_holds_on_a_copy_from_before_listen)
+{
+    sk_handle l = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+    CHECK_OK(sk_bind(l, "127.0.0.1", 0));
+    sk_handle d = MADE(sk_dup(l));
+    CHECK_OK(sk_listen(l, 4));
+    CHECK_OK(sk_set_timeout(d, 30));
+    CHECK_FAILS(sk_accept(d, NULL), SK_ETIMEDOUT);
+    CHECK_OK(sk_set_timeout(d, 0));
+    CHECK_FAILS(sk_accept(d, NULL), SK_EAGAIN);
+}
+CASE(a_limit_holds_after_a_copy_was_given_up)
+{
+    sk_handle l = tcp_listener(SK_INET, 4), d = MADE(sk_dup(l));
+    CHECK_OK(sk_set_timeout(l, 0));
+    CHECK_FAILS(sk_accept(l, NULL), SK_EAGAIN);
+    int fd = (int)sk_into_fd(d);
+    CHECK_EQ(flags_of(fd) & O_NONBLOCK, 0);
+    CHECK_FAILS(sk_accept(l, NULL), SK_EAGAIN);
+}
+CASE(a_connect_limit_holds_after_a_copy_was_given_up)
+{
+    sk_addr to;
+    (void)unix_bound(SK_STREAM, 1, &to);
+    for (;;) { /* until the queue is full */
+        sk_handle s = MADE(sk_socket(SK_UNIX, SK_STREAM, 0));
+        CHECK_OK(sk_set_timeout(s, 0));
+        int r = sk_connect_addr(s, &to);
+        if (r == SK_EAGAIN) break;
+        CHECK_EQ(r, SK_OK);
+    }
+    sk_handle s = MADE(sk_socket(SK_UNIX, SK_STREAM, 0)), d = MADE(sk_dup(s));
+    CHECK_GE(sk_into_fd(d), 0);
+    CHECK_OK(sk_set_timeout(s, 0));
+    CHECK_FAILS(sk_connect_addr(s, &to), SK_EAGAIN);
+    CHECK_OK(sk_set_timeout(s, 30));
+    CHECK_FAILS(sk_connect_addr(s, &to), SK_ETIMEDOUT);
 }
 
 CASE(into_fd_of_a_dup)

@@ -136,6 +136,21 @@ fn link(source: &Path, language: Language, linking: Linking, program: &Path) {
     fs::rename(&new, program).expect("a name for the program");
 }
 
+/// Installs the library as `make install` does, under a prefix of the test's own.
+pub fn install(prefix: &Path) {
+    // Two at once would write the same files on their way.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    let target = shipped().archive.ancestors().nth(3).expect("the target directory");
+    let mut make = Command::new("make");
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
+        make.env_remove(name);
+    }
+    make.current_dir(root()).env("CARGO_TARGET_DIR", target).arg("install");
+    run::succeed(make.arg(format!("PREFIX={}", prefix.display())), LIMIT)
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// Runs a program to its end, which must come before the limit.
 pub fn run_to_end(command: &mut Command) -> run::Finished {
     run::run(command, LIMIT).unwrap_or_else(|error| panic!("{error}"))

@@ -1,8 +1,11 @@
-//! Tests of the texts of addresses, each group beside others of its kind.
+//! Tests of addresses, endpoints and their texts, and of the order in which they are tried.
 
 mod differential;
+mod endpoint;
 mod equal;
 mod format;
+mod happy_eyeballs;
+mod host;
 mod parse;
 mod round_trip;
 mod zone;

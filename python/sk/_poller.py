@@ -1,0 +1,81 @@
+"""Poller: waits for many sockets."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from . import _api
+from ._address import milliseconds
+from ._errors import check
+from ._library import library
+from ._socket import Socket
+
+
+class Ready(NamedTuple):
+    """Who is ready for what; `socket` is None where `wake` was called."""
+
+    socket: Socket | None
+    events: int
+    data: Any
+
+
+class Poller:
+    """Knows many sockets and tells which are ready. Any method may be called from any thread."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._handle = check(library.sk_poller())
+        self._capacity = capacity
+        self._members: dict[int, tuple[Socket, Any]] = {}
+
+    def __enter__(self) -> Poller:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", 0):
+            self.close()
+
+    def add(self, socket: Socket, events: int = _api.SK_READABLE, data: Any = None) -> None:
+        """Waits for the socket too. One that is closed leaves by itself."""
+        check(library.sk_poller_add(self._handle, socket.handle, events, 0))
+        self._members[socket.handle] = (socket, data)
+
+    def modify(self, socket: Socket, events: int, data: Any = None) -> None:
+        """Changes what the socket is waited for."""
+        check(library.sk_poller_modify(self._handle, socket.handle, events, 0))
+        self._members[socket.handle] = (socket, data)
+
+    def remove(self, socket: Socket) -> None:
+        """Waits for the socket no longer."""
+        check(library.sk_poller_remove(self._handle, socket.handle))
+        self._members.pop(socket.handle, None)
+
+    def wait(self, timeout: float | None = None) -> list[Ready]:
+        """Who is ready, after at most `timeout` seconds; empty: time is up."""
+        events = (_api.Event * self._capacity)()
+        count = check(library.sk_poller_wait(self._handle, events, self._capacity, milliseconds(timeout)))
+        ready = []
+        for event in events[:count]:
+            socket, data = self._members.get(event.handle, (None, None))
+            if socket is not None or event.handle == 0:
+                ready.append(Ready(socket, event.events, data))
+        return ready
+
+    def forget(self, socket: Socket) -> None:
+        """Drops what is kept of a socket that is going to be closed."""
+        self._members.pop(socket.handle, None)
+
+    def wake(self) -> None:
+        """Lets one `wait` return, with a Ready whose socket is None."""
+        check(library.sk_poller_wake(self._handle))
+
+    def close(self) -> None:
+        """Ends the poller; its sockets live on. Wakes whoever waits."""
+        handle, self._handle = self._handle, 0
+        self._members.clear()
+        library.sk_close(handle)

@@ -1,0 +1,426 @@
+"""Socket: the interface of the standard library's socket.socket on libsk's functions."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import socket
+from types import TracebackType
+from typing import Any
+
+from . import _api
+from ._address import FAMILIES, NUMBERS, Address, from_c, milliseconds, to_c
+from ._batch import Datagrams
+from ._errors import check
+from ._library import library
+
+TYPES = {
+    socket.SOCK_STREAM: _api.SK_STREAM,
+    socket.SOCK_DGRAM: _api.SK_DGRAM,
+    socket.SOCK_SEQPACKET: _api.SK_SEQPACKET,
+}
+NUMBERS_OF_TYPES = {number: kind for kind, number in TYPES.items()}
+
+#: Flags of socket.recv and socket.send, as the library has them.
+FLAGS = {
+    socket.MSG_PEEK: _api.SK_PEEK,
+    socket.MSG_WAITALL: _api.SK_WAITALL,
+    socket.MSG_DONTWAIT: _api.SK_DONTWAIT,
+    socket.MSG_MORE: _api.SK_MORE,
+    socket.MSG_TRUNC: _api.SK_TRUNC,
+    socket.MSG_OOB: _api.SK_OOB,
+}
+
+#: Options of setsockopt, as the library has them.
+OPTIONS = {
+    (socket.SOL_SOCKET, socket.SO_REUSEADDR): _api.SK_OPT_REUSE_ADDR,
+    (socket.SOL_SOCKET, socket.SO_REUSEPORT): _api.SK_OPT_REUSE_PORT,
+    (socket.SOL_SOCKET, socket.SO_BROADCAST): _api.SK_OPT_BROADCAST,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): _api.SK_OPT_KEEPALIVE,
+    (socket.SOL_SOCKET, socket.SO_RCVBUF): _api.SK_OPT_RECV_BUFFER,
+    (socket.SOL_SOCKET, socket.SO_SNDBUF): _api.SK_OPT_SEND_BUFFER,
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY): _api.SK_OPT_NODELAY,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): _api.SK_OPT_KEEPALIVE_IDLE,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): _api.SK_OPT_KEEPALIVE_INTERVAL,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): _api.SK_OPT_KEEPALIVE_COUNT,
+    (socket.IPPROTO_TCP, socket.TCP_CORK): _api.SK_OPT_CORK,
+    (socket.IPPROTO_TCP, socket.TCP_QUICKACK): _api.SK_OPT_QUICKACK,
+    (socket.IPPROTO_TCP, socket.TCP_FASTOPEN): _api.SK_OPT_FASTOPEN,
+    (socket.IPPROTO_IP, socket.IP_TTL): _api.SK_OPT_TTL,
+    (socket.IPPROTO_IP, socket.IP_TOS): _api.SK_OPT_TOS,
+    (socket.IPPROTO_IP, socket.IP_MULTICAST_TTL): _api.SK_OPT_MULTICAST_TTL,
+    (socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP): _api.SK_OPT_MULTICAST_LOOP,
+    (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY): _api.SK_OPT_V6ONLY,
+    (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS): _api.SK_OPT_TTL,
+    (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS): _api.SK_OPT_MULTICAST_TTL,
+    (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP): _api.SK_OPT_MULTICAST_LOOP,
+}
+
+HOW = {socket.SHUT_RD: _api.SK_SHUT_READ, socket.SHUT_WR: _api.SK_SHUT_WRITE, socket.SHUT_RDWR: _api.SK_SHUT_BOTH}
+
+
+def translate(flags: int) -> int:
+    """Flags of the standard library as those of the C interface."""
+    ours = 0
+    for system, flag in FLAGS.items():
+        if flags & system:
+            ours |= flag
+            flags &= ~system
+    flags &= ~socket.MSG_NOSIGNAL
+    if flags:
+        raise ValueError(f"unknown flags: {flags:#x}")
+    return ours
+
+
+def pointer_to(data: Any) -> tuple[Any, int, Any]:
+    """Where bytes to send begin, how many they are, and what keeps them in place."""
+    if isinstance(data, bytes):
+        return data, len(data), data
+    view = memoryview(data).cast("B")
+    if view.readonly:
+        copy = bytes(view)
+        return copy, len(copy), copy
+    memory = (ctypes.c_char * len(view)).from_buffer(view)
+    return ctypes.addressof(memory), len(view), memory
+
+
+class Socket:
+    """A socket with the methods and exceptions of socket.socket, on a handle of libsk.
+
+    Any method may be called from any thread. `close` wakes every thread that waits in a call on
+    the socket: that call raises ClosedError. A time limit covers the whole call.
+    """
+
+    def __init__(
+        self,
+        family: int = socket.AF_INET,
+        type: int = socket.SOCK_STREAM,
+        proto: int = 0,
+        fileno: int | None = None,
+        *,
+        handle: int | None = None,
+    ) -> None:
+        self._handle = 0
+        self._references = 0
+        self._closing = False
+        self._timeout: float | None = None
+        if handle is not None:
+            self._handle = handle
+            self._read_kind()
+        elif fileno is not None and fileno >= 0:
+            self._handle = check(library.sk_from_fd(fileno))
+            self._read_kind()
+        else:
+            # The standard library passes -1 for "the default".
+            family = socket.AF_INET if family == -1 else family
+            type = socket.SOCK_STREAM if type == -1 else type
+            proto = max(proto, 0)
+            type &= ~(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            if family not in FAMILIES or type not in TYPES:
+                raise OSError(f"libsk has no sockets of family {family} and type {type}")
+            self.family: int = socket.AddressFamily(family)
+            self.type: int = socket.SocketKind(type)
+            self.proto = proto
+            self._handle = check(library.sk_socket(FAMILIES[self.family], TYPES[self.type], proto))
+        default = socket.getdefaulttimeout()
+        if default is not None:
+            self.settimeout(default)
+
+    def _read_kind(self) -> None:
+        self.family = NUMBERS[self.get(_api.SK_OPT_FAMILY)]
+        self.type = NUMBERS_OF_TYPES[self.get(_api.SK_OPT_TYPE)]
+        self.proto = self.get(_api.SK_OPT_PROTOCOL)
+
+    # --- Life ---------------------------------------------------------------------------------
+
+    def __enter__(self) -> Socket:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", 0):
+            self._really_close()
+
+    def __repr__(self) -> str:
+        return f"<sk.Socket handle={self._handle} family={self.family!r} type={self.type!r}>"
+
+    @property
+    def handle(self) -> int:
+        """The handle of the C interface, still owned here."""
+        return self._handle
+
+    def _really_close(self) -> None:
+        handle, self._handle = self._handle, 0
+        library.sk_close(handle)
+
+    def close(self) -> None:
+        """Closes, at once or with the last file made by `makefile`; wakes whoever waits."""
+        self._closing = True
+        if self._references <= 0 and self._handle:
+            self._really_close()
+
+    def _decref_socketios(self) -> None:
+        """Called by socket.SocketIO when it is closed."""
+        self._references -= 1
+        if self._closing:
+            self.close()
+
+    def detach(self) -> int:
+        """Gives the descriptor up, in blocking mode."""
+        fd = check(library.sk_into_fd(self._handle))
+        self._handle = 0
+        self._closing = True
+        return fd
+
+    def finish(self, timeout: float | None = None) -> None:
+        """Ends our side, waits until the peer ends its own, and closes. See sk_finish."""
+        handle, self._handle = self._handle, 0
+        self._closing = True
+        check(library.sk_finish(handle, milliseconds(timeout)))
+
+    def abort(self) -> None:
+        """Closes at once; over TCP the peer gets a reset."""
+        handle, self._handle = self._handle, 0
+        self._closing = True
+        check(library.sk_abort(handle))
+
+    def fileno(self) -> int:
+        """The descriptor, for select and the like; -1 once closed. It is still libsk's."""
+        return check(library.sk_fd(self._handle)) if self._handle else -1
+
+    def dup(self) -> Socket:
+        """The same socket with a life and limits of its own."""
+        return Socket(handle=check(library.sk_dup(self._handle)))
+
+    # --- Both ends ----------------------------------------------------------------------------
+
+    def bind(self, address: Address) -> None:
+        check(library.sk_bind_addr(self._handle, ctypes.byref(to_c(self.family, address))))
+
+    def listen(self, backlog: int = 0) -> None:
+        check(library.sk_listen(self._handle, backlog))
+
+    def accept(self) -> tuple[Socket, Address]:
+        peer = _api.Addr()
+        handle = check(library.sk_accept(self._handle, ctypes.byref(peer)))
+        return Socket(handle=handle), from_c(self.family, peer)
+
+    def connect(self, address: Address) -> None:
+        check(self._connect(address))
+
+    def connect_ex(self, address: Address) -> int:
+        """As connect, with the errno instead of an exception."""
+        return ctypes.get_errno() if self._connect(address) < 0 else 0
+
+    def _connect(self, address: Address) -> int:
+        if self.family != socket.AF_UNIX and len(address) == 2 and address[0]:
+            host = address[0].encode("idna")
+            return int(library.sk_connect(self._handle, host, address[1]))
+        return int(library.sk_connect_addr(self._handle, ctypes.byref(to_c(self.family, address))))
+
+    def getsockname(self) -> Address:
+        addr = _api.Addr()
+        check(library.sk_local_addr(self._handle, ctypes.byref(addr)))
+        return from_c(self.family, addr)
+
+    def getpeername(self) -> Address:
+        addr = _api.Addr()
+        check(library.sk_peer_addr(self._handle, ctypes.byref(addr)))
+        return from_c(self.family, addr)
+
+    def shutdown(self, how: int) -> None:
+        check(library.sk_shutdown(self._handle, HOW[how]))
+
+    # --- Moving bytes -------------------------------------------------------------------------
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        pointer, length, _keep = pointer_to(data)
+        return check(library.sk_send(self._handle, pointer, length, translate(flags) if flags else 0))
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        if flags or self.type != socket.SOCK_STREAM:
+            self.send(data, flags)
+            return
+        pointer, length, _keep = pointer_to(data)
+        check(library.sk_send_all(self._handle, pointer, length, None))
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        if size < 0:
+            raise ValueError("negative buffersize in recv")
+        room = ctypes.create_string_buffer(size)
+        got = check(library.sk_recv(self._handle, room, size, translate(flags) if flags else 0))
+        return ctypes.string_at(room, min(got, size))
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        view = memoryview(buffer).cast("B")
+        length = size or len(view)
+        if length > len(view):
+            raise ValueError("buffer too small for requested bytes")
+        if length == 0:
+            return 0
+        memory = (ctypes.c_char * len(view)).from_buffer(view)
+        return check(library.sk_recv(self._handle, memory, length, translate(flags) if flags else 0))
+
+    def recvall(self, size: int) -> bytes:
+        """Exactly `size` bytes; UnexpectedEnd where the peer ends the stream before."""
+        room = ctypes.create_string_buffer(size)
+        check(library.sk_recv_all(self._handle, room, size, None))
+        return room.raw
+
+    def sendto(self, data: Any, *rest: Any) -> int:
+        """sendto(data, address) or sendto(data, flags, address)."""
+        flags, address = rest if len(rest) == 2 else (0, rest[0])
+        pointer, length, _keep = pointer_to(data)
+        to = ctypes.byref(to_c(self.family, address)) if address is not None else None
+        return check(library.sk_send_to(self._handle, pointer, length, translate(flags), to))
+
+    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Address]:
+        room = ctypes.create_string_buffer(size)
+        source = _api.Addr()
+        got = check(library.sk_recv_from(self._handle, room, size, translate(flags), ctypes.byref(source)))
+        return ctypes.string_at(room, min(got, size)), from_c(self.family, source)
+
+    def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, Address]:
+        view = memoryview(buffer).cast("B")
+        memory = (ctypes.c_char * len(view)).from_buffer(view)
+        source = _api.Addr()
+        length = size or len(view)
+        got = check(library.sk_recv_from(self._handle, memory, length, translate(flags), ctypes.byref(source)))
+        return got, from_c(self.family, source)
+
+    def send_batch(self, batch: Datagrams, count: int | None = None, flags: int = 0) -> int:
+        """Sends the first `count` datagrams of the batch, in as few system calls as there can be. How many went."""
+        count = len(batch) if count is None else min(count, len(batch))
+        return check(library.sk_send_batch(self._handle, batch.messages, count, translate(flags)))
+
+    def recv_batch(self, batch: Datagrams, flags: int = 0) -> int:
+        """Waits for the first datagram and takes what is there. How many came."""
+        return check(library.sk_recv_batch(self._handle, batch.messages, len(batch), translate(flags)))
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Sends a file without copies; its position moves on by what was sent, as with socket.socket."""
+        file.flush() if file.writable() else None
+        sent = check(library.sk_send_file(self._handle, file.fileno(), offset, -1 if count is None else count))
+        file.seek(offset + sent)
+        return sent
+
+    def makefile(
+        self,
+        mode: str = "r",
+        buffering: int | None = None,
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Any:
+        """A file object of the socket, as with socket.socket."""
+        if not set(mode) <= set("rwb"):
+            raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
+        writing, reading = "w" in mode, "r" in mode or "w" not in mode
+        raw = socket.SocketIO(self, ("r" if reading else "") + ("w" if writing else ""))  # type: ignore[arg-type]
+        self._references += 1
+        buffering = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
+        if buffering == 0:
+            if "b" not in mode:
+                raise ValueError("unbuffered streams must be binary")
+            return raw
+        if reading and writing:
+            buffer: Any = io.BufferedRWPair(raw, raw, buffering)
+        elif reading:
+            buffer = io.BufferedReader(raw, buffering)
+        else:
+            buffer = io.BufferedWriter(raw, buffering)
+        return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding, errors, newline)
+
+    # --- Limits and options -------------------------------------------------------------------
+
+    def settimeout(self, seconds: float | None) -> None:
+        """The limit of each call, in seconds; None: none, 0: never wait."""
+        check(library.sk_set_timeout(self._handle, milliseconds(seconds)))
+        self._timeout = None if seconds is None else float(seconds)
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
+
+    @property
+    def timeout(self) -> float | None:
+        return self._timeout
+
+    def setblocking(self, blocking: bool) -> None:
+        self.settimeout(None if blocking else 0.0)
+
+    def getblocking(self) -> bool:
+        return self._timeout != 0
+
+    def set(self, option: int, value: int | str) -> None:
+        """Sets an SK_OPT_… option."""
+        if isinstance(value, str):
+            check(library.sk_set_option_text(self._handle, option, value.encode()))
+        else:
+            check(library.sk_set_option(self._handle, option, value))
+
+    def get(self, option: int) -> int:
+        """Reads an SK_OPT_… option."""
+        value = ctypes.c_int64()
+        check(library.sk_get_option(self._handle, option, ctypes.byref(value)))
+        return value.value
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        """The options of the standard library that libsk has; others reach the system as they are."""
+        if isinstance(value, int) and (level, option) in OPTIONS:
+            self.set(OPTIONS[level, option], value)
+            return
+        with borrowed(self.fileno()) as plain:
+            plain.setsockopt(level, option, value)
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
+        if not size and (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            with borrowed(self.fileno()) as plain:
+                return plain.getsockopt(level, option)
+        if not size and (level, option) in OPTIONS:
+            return self.get(OPTIONS[level, option])
+        with borrowed(self.fileno()) as plain:
+            return plain.getsockopt(level, option, size) if size else plain.getsockopt(level, option)
+
+    def get_inheritable(self) -> bool:
+        return os.get_inheritable(self.fileno())
+
+
+#: The standard library's own, whatever stands in its place now.
+PLAIN = socket.socket
+
+
+class borrowed:
+    """A socket of the standard library on a descriptor that it does not close."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = PLAIN(fileno=fd)
+
+    def __enter__(self) -> Any:
+        return self._socket
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.detach()
+
+
+def socketpair(type: int = socket.SOCK_STREAM) -> tuple[Socket, Socket]:
+    """Two Unix sockets, connected to each other."""
+    both = (ctypes.c_int64 * 2)()
+    check(library.sk_socketpair(TYPES[socket.SocketKind(type)], both))
+    return Socket(handle=both[0]), Socket(handle=both[1])
+
+
+def dial(endpoint: str, timeout: float | None = None) -> Socket:
+    """Connected to "tcp://example.org:80", "udp://…", "unix:///run/a.sock", …: see sk_dial."""
+    return Socket(handle=check(library.sk_dial(endpoint.encode(), milliseconds(timeout))))
+
+
+def serve(endpoint: str, backlog: int = 0) -> Socket:
+    """Serving "tcp://:8080", …: see sk_serve."""
+    return Socket(handle=check(library.sk_serve(endpoint.encode(), backlog)))
+

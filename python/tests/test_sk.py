@@ -1,0 +1,315 @@
+"""The package, against a libsk that SK_LIBRARY names."""
+
+import contextlib
+import ctypes
+import errno
+import http.client
+import http.server
+import io
+import os
+import pathlib
+import re
+import socket
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import sk  # noqa: E402
+from sk import _api  # noqa: E402
+
+PYTHON = pathlib.Path(__file__).resolve().parent.parent
+
+
+def tcp_pair():
+    with sk.serve("tcp://127.0.0.1:0") as listener:
+        client = sk.Socket()
+        client.connect(listener.getsockname())
+        server, _ = listener.accept()
+    for each in (client, server):
+        each.settimeout(10)
+    return client, server
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.before = sk.open_count()
+        self.stack = contextlib.ExitStack()
+
+    def tearDown(self):
+        self.stack.close()
+        self.assertEqual(sk.open_count(), self.before, "handles left open")
+
+    def pair(self):
+        return [self.stack.enter_context(each) for each in tcp_pair()]
+
+
+class Interface(unittest.TestCase):
+    def test_it_is_what_the_header_says(self):
+        subprocess.run([sys.executable, PYTHON / "generate.py", "--check"], check=True)
+
+    def test_structs_have_the_sizes_of_c(self):
+        # As the C compiler lays them out on a machine with 64-bit pointers.
+        if ctypes.sizeof(ctypes.c_void_p) == 8:
+            sizes = {"Addr": 140, "Buf": 16, "Dgram": 184, "PollItem": 16, "Event": 24, "Cred": 12, "Config": 32}
+            for name, size in sizes.items():
+                self.assertEqual(ctypes.sizeof(getattr(_api, name)), size, name)
+
+    def test_every_function_is_declared(self):
+        header = (PYTHON.parent / "include" / "sk.h").read_text()
+        code = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
+        self.assertEqual(_api.FUNCTIONS, len(set(re.findall(r"\b(sk_\w+)\(", code))))
+
+
+class Streams(Case):
+    def test_bytes_go_and_come(self):
+        a, b = self.pair()
+        self.assertEqual(a.send(b"one"), 3)
+        self.assertEqual(b.recv(10), b"one")
+        a.sendall(bytearray(b"two"))
+        self.assertEqual(b.recv(10, socket.MSG_PEEK), b"two")
+        a.sendall(memoryview(b"more"))
+        self.assertEqual(b.recvall(7), b"twomore")
+        room = bytearray(8)
+        a.sendall(b"into")
+        self.assertEqual(b.recv_into(room), 4)
+        self.assertEqual(room, b"into\0\0\0\0")
+        a.shutdown(socket.SHUT_WR)
+        self.assertEqual(b.recv(1), b"")
+        with self.assertRaises(sk.UnexpectedEnd):
+            b.recvall(1)
+
+    def test_addresses_are_those_of_the_standard_library(self):
+        a, b = self.pair()
+        self.assertEqual(a.getpeername(), b.getsockname())
+        self.assertEqual(a.getsockname()[0], "127.0.0.1")
+        with sk.Socket(socket.AF_INET6) as six:
+            six.bind(("", 0))
+            address = six.getsockname()
+            self.assertEqual((address[0], len(address)), ("::", 4))
+            six.listen()
+            with sk.Socket() as four:
+                four.connect(("127.0.0.1", address[1]))
+                accepted, peer = six.accept()
+                accepted.close()
+                self.assertEqual(peer[0], "::ffff:127.0.0.1")
+        with tempfile.TemporaryDirectory() as folder, sk.Socket(socket.AF_UNIX) as unix:
+            path = os.path.join(folder, "s")
+            unix.bind(path)
+            self.assertEqual(unix.getsockname(), path)
+
+    def test_files_of_a_socket(self):
+        a, b = self.pair()
+        with a.makefile("rwb") as file:
+            file.write(b"line one\nline two\n")
+            file.flush()
+            with b.makefile("r", encoding="ascii") as lines:
+                self.assertEqual(lines.readline(), "line one\n")
+                self.assertEqual(next(lines), "line two\n")
+        a.close()
+        # A file keeps the socket open.
+        file = b.makefile("rb")
+        b.close()
+        self.assertEqual(file.read(), b"")
+        file.close()
+        self.assertEqual(b.fileno(), -1)
+
+    def test_a_file_is_sent(self):
+        a, b = self.pair()
+        with tempfile.TemporaryFile() as file:
+            file.write(b"0123456789")
+            file.flush()
+            self.assertEqual(a.sendfile(file, 3), 7)
+            self.assertEqual(file.tell(), 10)
+            self.assertEqual(b.recvall(7), b"3456789")
+            self.assertEqual(a.sendfile(file, 0, 2), 2)
+
+    def test_options(self):
+        a, _ = self.pair()
+        self.assertTrue(a.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.assertEqual(a.get(sk.SK_OPT_KEEPALIVE), 1)
+        self.assertEqual(a.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0)
+        self.assertEqual(a.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE), socket.SOCK_STREAM)
+        self.assertEqual((a.family, a.type), (socket.AF_INET, socket.SOCK_STREAM))
+
+    def test_descriptors_come_and_go(self):
+        a, b = self.pair()
+        plain = socket.socket(fileno=a.detach())
+        with sk.Socket(fileno=plain.detach()) as again:
+            again.sendall(b"still there")
+            self.assertEqual(b.recv(20), b"still there")
+            with again.dup() as copy:
+                copy.sendall(b"!")
+                self.assertEqual(b.recv(1), b"!")
+
+
+class Failures(Case):
+    def test_they_are_the_exceptions_of_the_standard_library(self):
+        with sk.Socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+            with self.assertRaises(ConnectionRefusedError):
+                sk.dial(f"tcp://127.0.0.1:{port}", 10)
+            with sk.Socket() as other:
+                self.assertNotEqual(other.connect_ex(("127.0.0.1", port)), 0)
+            s.listen()
+            with self.assertRaises(OSError) as caught:
+                sk.serve(f"tcp://127.0.0.1:{port}")
+            self.assertEqual(caught.exception.errno, errno.EADDRINUSE)
+        with self.assertRaises(OSError) as caught:
+            s.send(b"x")
+        self.assertEqual(caught.exception.errno, errno.EBADF)
+        with self.assertRaises(socket.gaierror):
+            sk.resolve("no-such-host.invalid", 80, timeout=10)
+
+    def test_limits(self):
+        a, _ = self.pair()
+        a.settimeout(0.02)
+        with self.assertRaises(socket.timeout):
+            a.recv(1)
+        a.setblocking(False)
+        self.assertEqual((a.gettimeout(), a.getblocking()), (0.0, False))
+        with self.assertRaises(BlockingIOError):
+            a.recv(1)
+        a.settimeout(None)
+        self.assertIsNone(a.gettimeout())
+        with self.assertRaises(ValueError):
+            a.settimeout(-1)
+
+    def test_no_signal_when_the_peer_has_gone(self):
+        a, b = self.pair()
+        b.abort()
+        with self.assertRaises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(100):
+                a.send(b"x")
+
+    def test_close_wakes_another_thread(self):
+        a, _ = self.pair()
+        seen = []
+
+        def wait():
+            try:
+                a.recv(1)
+            except OSError as error:
+                seen.append(error)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        a.close()
+        thread.join(10)
+        self.assertFalse(thread.is_alive())
+        # It may have come too late to wait.
+        self.assertTrue(isinstance(seen[0], sk.ClosedError) or seen[0].errno == errno.EBADF, seen)
+
+
+class Many(Case):
+    def test_a_poller_tells_who_is_ready(self):
+        a, b = self.pair()
+        with sk.Poller() as poller:
+            poller.add(a, sk.SK_READABLE, "a")
+            self.assertEqual(poller.wait(0), [])
+            b.send(b"x")
+            (ready,) = poller.wait(10)
+            self.assertEqual((ready.socket, ready.data, ready.events), (a, "a", sk.SK_READABLE))
+            poller.modify(a, sk.SK_WRITABLE, "w")
+            self.assertEqual(poller.wait(10)[0].data, "w")
+            poller.remove(a)
+            poller.wake()
+            self.assertIsNone(poller.wait(10)[0].socket)
+
+    def test_batches_of_datagrams(self):
+        receiver = self.stack.enter_context(sk.serve("udp://127.0.0.1:0"))
+        sender = self.stack.enter_context(sk.dial(f"udp://127.0.0.1:{receiver.getsockname()[1]}"))
+        receiver.settimeout(10)
+        batch, room = sk.Datagrams(5, 16), sk.Datagrams(8, 8)
+        for at in range(5):
+            batch.put(at, b"number %d" % at, receiver.getsockname() if at == 4 else None)
+        batch.put(3, b"far too long")
+        self.assertEqual(sender.send_batch(batch), 5)
+        got = []
+        while len(got) < 5:
+            count = receiver.recv_batch(room)
+            got += [(bytes(room[at]), room.address(at), room.was_cut(at)) for at in range(count)]
+        self.assertEqual([data for data, _, _ in got], [b"number 0", b"number 1", b"number 2", b"far too ", b"number 4"])
+        self.assertEqual({address for _, address, _ in got}, {sender.getsockname()})
+        self.assertEqual([cut for _, _, cut in got], [False, False, False, True, False])
+
+    def test_segments(self):
+        receiver = self.stack.enter_context(sk.serve("udp://127.0.0.1:0"))
+        sender = self.stack.enter_context(sk.dial(f"udp://127.0.0.1:{receiver.getsockname()[1]}"))
+        receiver.settimeout(10)
+        batch = sk.Datagrams(1, 30)
+        batch.put(0, b"0123456789" * 3, segment=10)
+        self.assertEqual(sender.send_batch(batch), 1)
+        self.assertEqual([receiver.recv(100) for _ in range(3)], [b"0123456789"] * 3)
+
+
+class StandardLibrary(Case):
+    def test_http(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                body = self.path.encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        with sk.in_place_of_socket():
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            self.assertIsInstance(server.socket, sk.Socket)
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                client = http.client.HTTPConnection(*server.server_address, timeout=10)
+                for path in ("/one", "/two"):
+                    client.request("GET", path)
+                    self.assertEqual(client.getresponse().read(), path.encode())
+                    self.assertIsInstance(client.sock, sk.Socket)
+                client.close()
+            finally:
+                server.shutdown()
+                thread.join()
+                server.server_close()
+        self.assertIsNot(socket.socket, sk.Socket)
+
+    def test_socketserver(self):
+        class Upper(socketserver.BaseRequestHandler):
+            def handle(self):
+                data, own = self.request
+                own.sendto(data.upper(), self.client_address)
+
+        with sk.in_place_of_socket():
+            with socketserver.UDPServer(("127.0.0.1", 0), Upper) as server:
+                thread = threading.Thread(target=server.handle_request)
+                thread.start()
+                with sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.settimeout(10)
+                    client.sendto(b"shout", server.server_address)
+                    self.assertEqual(client.recvfrom(16), (b"SHOUT", server.server_address))
+                thread.join()
+
+
+class Readme(unittest.TestCase):
+    def test_its_programs_run(self):
+        text = (PYTHON / "README.md").read_text()
+        programs = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+        self.assertGreater(len(programs), 3)
+        for program in programs:
+            said = io.StringIO()
+            with self.subTest(program.splitlines()[2]), contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+                exec(program, {})
+            self.assertTrue(said.getvalue())
+
+
+if __name__ == "__main__":
+    unittest.main()

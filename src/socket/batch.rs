@@ -1,0 +1,239 @@
+//! Many datagrams at once.
+//!
+//! What is sent is a row of parts: a datagram is one, or, with `segment`, as many as the kernel
+//! needs to be given it in: runs of segments that it cuts itself, or, where it or the
+//! route refuses to, each segment on its own. A few parts go with each system call.
+
+use core::ffi::c_int;
+
+use once_cell::race::OnceBool;
+
+use super::flags::{Receive, SK_MORE, SK_TRUNC, Send};
+use super::kind::Kind;
+use super::pinned::Socket;
+use super::wait::Stop;
+use crate::error::{Code, Result};
+use crate::handle::slot::{Direction, mark};
+use crate::net::address::{Address, Family, SK_UNIX_PATH_MAX};
+use crate::sys::batch::{self, Incoming, Outgoing, Part, Wanted};
+use crate::sys::socket::message;
+use crate::sys::time::Timer;
+use crate::sys::{Errno, errno, option};
+
+/// What Linux cuts for one message: so many segments, and what fits in a packet of IPv4.
+const MOST_SEGMENTS: usize = 64;
+const MOST_BYTES: usize = 65_507;
+
+/// Whether the kernel cuts at all, found out once. One that does not (before 4.18) would send
+/// the whole as one datagram.
+static CUTS: OnceBool = OnceBool::new();
+
+/// The parts from a place on.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    list: Outgoing<'a>,
+    /// Bytes of the first datagram that are done.
+    done: usize,
+    /// Some datagrams have segments.
+    segmented: bool,
+    /// Each segment goes on its own.
+    singly: bool,
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Part<'a>> {
+        let (whole, others) = self.list.next()?;
+        if !self.segmented || whole.segment == 0 || whole.segment >= whole.data.len() {
+            self.list = others;
+            return Some(Part { segment: 0, ..whole });
+        }
+        let (_, rest) = whole.data.split_at_checked(self.done)?;
+        let run = MOST_BYTES.checked_div(whole.segment)?.min(MOST_SEGMENTS);
+        let most = if self.singly || run < 2 { whole.segment } else { whole.segment.saturating_mul(run) };
+        let data = rest.get(..most).unwrap_or(rest);
+        self.done = self.done.saturating_add(data.len());
+        if self.done >= whole.data.len() {
+            (self.list, self.done) = (others, 0);
+        }
+        Some(Part { data, segment: if data.len() > whole.segment { whole.segment } else { 0 }, ..whole })
+    }
+}
+
+impl Parts<'_> {
+    /// So many parts more are done.
+    fn advance(&mut self, count: usize) {
+        if self.segmented {
+            self.take(count).for_each(drop);
+        } else {
+            self.list = self.list.skip(count);
+        }
+    }
+}
+
+impl Socket {
+    /// Sends datagrams, each whole or not at all. How many went; an error only where none did.
+    pub fn send_batch(&self, list: Outgoing, flags: c_int) -> Result<usize> {
+        if flags & SK_MORE != 0 {
+            return Err(Code::SK_EINVAL.into());
+        }
+        let asked = Send::new(flags)?;
+        let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY) };
+        let kind = self.kind();
+        let mut all = list;
+        while let Some((whole, others)) = all.next() {
+            self.check(kind, &whole)?;
+            parts.segmented |= whole.segment > 0;
+            all = others;
+        }
+        if all.len() > 0 {
+            return Err(Code::SK_EINVAL.into());
+        }
+        if let Some(errno) = self.take_kept(Direction::Send) {
+            return Err(errno.into());
+        }
+        if parts.segmented && !CUTS.get_or_init(|| option::get(self.fd(), option::UDP_SEGMENT).is_ok()) {
+            parts.singly = true;
+        }
+        let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.send_limit.get() });
+        let _keep = errno::Restore::later();
+        // Datagrams that went, at least in part.
+        let gone = |parts: &Parts| {
+            list.len().saturating_sub(parts.list.len()).saturating_add(usize::from(parts.done > 0))
+        };
+        while parts.list.len() > 0 {
+            match self.send_parts(parts, asked.system, &mut timer) {
+                Ok(sent) => {
+                    parts.advance(sent);
+                    // They went singly after they were refused otherwise.
+                    if parts.singly && parts.segmented {
+                        self.slot.mark(mark::SINGLY);
+                    }
+                }
+                Err(stop) => {
+                    let first = { parts }.next();
+                    if !parts.singly && refuses_segments(&stop) && first.is_some_and(|part| part.segment > 0)
+                    {
+                        parts.singly = true;
+                        continue;
+                    }
+                    if gone(&parts) > 0 {
+                        self.keep(Direction::Send, &stop);
+                        break;
+                    }
+                    let to = first.and_then(|part| part.to);
+                    return Err(match (stop, to) {
+                        (Stop::System(errno @ Errno(libc::ENETUNREACH)), Some(to)) => {
+                            self.address_error(errno, to)
+                        }
+                        (stop, _) => stop.into(),
+                    });
+                }
+            }
+        }
+        Ok(gone(&parts))
+    }
+
+    /// One system call's worth of parts. How many went.
+    fn send_parts(&self, parts: Parts, flags: c_int, timer: &mut Timer) -> core::result::Result<usize, Stop> {
+        let v6 = self.kind().is_inet6();
+        // Only a Unix datagram socket waits for room at its peer.
+        let peer = match { parts }.next() {
+            Some(Part { to: Some(to), .. }) if self.kind().is_careful() => self.to_raw(to).ok(),
+            _ => None,
+        };
+        self.transmit_within(flags, peer.as_ref(), timer, &mut |flags| {
+            batch::send(self.fd(), parts, v6, flags)
+        })
+    }
+
+    /// Whether a datagram can go from this socket at all, as far as it can be told beforehand.
+    fn check(&self, kind: Kind, whole: &Part) -> Result<()> {
+        let fits = |address: &Address| -> Result<()> {
+            if address.family == kind.family() as u16 && !kind.is_unix() {
+                return Ok(());
+            }
+            self.mapped(address)?;
+            let too_long = kind.is_unix() && address.path_len as usize > SK_UNIX_PATH_MAX;
+            if too_long { Err(Code::SK_EINVAL.into()) } else { Ok(()) }
+        };
+        whole.to.map_or(Ok(()), fits)?;
+        whole.from.map_or(Ok(()), fits)?;
+        if kind.is_unix() && (whole.segment > 0 || whole.from.is_some()) {
+            return Err(Code::SK_EINVAL.into());
+        }
+        Ok(())
+    }
+
+    /// Waits for the first datagram and takes what is there. How many came; 0: the end.
+    pub fn recv_batch(&self, list: Incoming, flags: c_int) -> Result<usize> {
+        let asked = Receive::new(flags, self.kind())?;
+        if list.is_empty() {
+            return Ok(0);
+        }
+        if let Some(errno) = self.take_kept(Direction::Receive) {
+            return Err(errno.into());
+        }
+        let _keep = errno::Restore::later();
+        let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
+        let wanted = Wanted {
+            control: !self.kind().is_unix(),
+            port: if list.wants_local { self.local_address().map_or(0, |own| own.port) } else { 0 },
+            cut: SK_TRUNC as u32,
+        };
+        // A peek would show the first one again and again.
+        let most = if asked.system & message::PEEK != 0 { 1 } else { usize::MAX };
+        let (mut some, mut rest) = list.split(most);
+        let first = self.receive_within(asked.system, &mut timer, &mut |flags| {
+            let received = batch::recv(self.fd(), &mut some, wanted, flags)?;
+            Ok(self.real(&mut some, received))
+        })?;
+        let mut total = first;
+        let mut received = first;
+        while received == some.len() && !rest.is_empty() && most > 1 {
+            (some, rest) = rest.split(most);
+            received = match batch::recv(self.fd(), &mut some, wanted, asked.system | message::DONTWAIT) {
+                Ok(received) => self.real(&mut some, received),
+                Err(Errno(libc::EAGAIN)) => 0,
+                Err(_) if self.is_closed() => 0,
+                Err(errno) => {
+                    self.keep(Direction::Receive, &Stop::System(errno));
+                    0
+                }
+            };
+            total = total.saturating_add(received);
+        }
+        Ok(total)
+    }
+
+    /// How many of the datagrams are some: a receive that a shutdown, or the peer's end, has
+    /// ended looks like empty ones from nobody.
+    fn real(&self, some: &mut Incoming, received: usize) -> usize {
+        let mut real = received;
+        while let Some(last) = real.checked_sub(1).and_then(|last| some.get(last)) {
+            let from_nobody = last.len == 0 && last.addr.family == Family::SK_UNSPEC as u16;
+            // A Unix datagram socket may well receive such a one.
+            if !from_nobody || self.kind().is_careful() && !self.is_closed() {
+                break;
+            }
+            real = real.wrapping_sub(1);
+        }
+        if self.kind().is_unix() {
+            // The kernel has no name for an unnamed sender.
+            for index in 0..real {
+                if let Some(one) = some.get(index) {
+                    one.addr.family = Family::SK_UNIX as u16;
+                }
+            }
+        }
+        real
+    }
+}
+
+/// What the kernel says where the route or the socket can't have segments cut; each of them
+/// may have another reason too.
+fn refuses_segments(stop: &Stop) -> bool {
+    matches!(stop, Stop::System(Errno(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP)))
+}

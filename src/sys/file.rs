@@ -1,0 +1,81 @@
+//! From a file to a socket, see sendfile(2), and what it takes to be spared its SIGPIPE.
+
+use core::mem::MaybeUninit;
+use core::ptr::null_mut;
+
+use libc::{c_int, sigset_t};
+
+use super::{Errno, Fd, Result, syscall};
+
+/// More than the kernel moves with one call.
+const MOST: i64 = 0x7fff_f000;
+
+/// Sends at most `count` bytes of the file from `offset` on; 0: there are none. The kernel
+/// copies nothing, but not every file can do that: EINVAL, ENOSYS.
+pub fn send(socket: Fd, file: Fd, offset: i64, count: i64) -> Result<usize> {
+    let mut offset: libc::off64_t = offset;
+    let count = count.min(MOST) as usize;
+    // SAFETY: `offset` is ours to write.
+    unsafe { syscall!(sendfile64(socket, file, &mut offset, count)) }.map(|sent| sent as usize)
+}
+
+/// Reads bytes of the file from `offset` on, as far as the buffer goes and no more than `count`.
+pub fn read(file: Fd, buffer: &mut [u8], offset: i64, count: i64) -> Result<usize> {
+    let count = buffer.len().min(count.min(MOST) as usize);
+    // SAFETY: the buffer is ours, and `count` within it.
+    unsafe { syscall!(pread64(file, buffer.as_mut_ptr().cast(), count, offset)) }.map(|read| read as usize)
+}
+
+/// While one of these is alive, SIGPIPE is blocked in this thread.
+pub struct NoSigpipe {
+    /// What the caller had done already.
+    blocked: bool,
+    /// One was pending already, and is the caller's.
+    pending: bool,
+    /// The kernel has raised one.
+    pub raised: bool,
+}
+
+fn sigpipe() -> sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the first call sets what the second one adds to.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGPIPE);
+        set.assume_init()
+    }
+}
+
+fn contains(get: impl FnOnce(*mut sigset_t) -> c_int) -> bool {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: it is only read where the call has set it.
+    get(set.as_mut_ptr()) == 0 && unsafe { libc::sigismember(set.as_ptr(), libc::SIGPIPE) } == 1
+}
+
+impl NoSigpipe {
+    #[inline(never)]
+    pub fn new() -> NoSigpipe {
+        // SAFETY: both sets are ours. Neither call can fail.
+        let blocked = contains(|old| unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &sigpipe(), old) });
+        // SAFETY: the set is ours to write.
+        let pending = contains(|set| unsafe { libc::sigpending(set) });
+        NoSigpipe { blocked, pending, raised: false }
+    }
+}
+
+impl Drop for NoSigpipe {
+    #[inline(never)]
+    fn drop(&mut self) {
+        let set = sigpipe();
+        // Of two that are pending the kernel keeps one, so an earlier one stays.
+        if self.raised && !self.pending {
+            let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: set and time are ours. It takes the thread's own before the process's.
+            while unsafe { syscall!(sigtimedwait(&set, null_mut(), &now)) } == Err(Errno(libc::EINTR)) {}
+        }
+        if !self.blocked {
+            // SAFETY: the set is ours. It can't fail.
+            unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut()) };
+        }
+    }
+}

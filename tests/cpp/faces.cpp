@@ -1,0 +1,240 @@
+// sk.hpp: both forms of the calls, owning objects, codes, limits and buffers. Ends with 0, or says
+// which line failed.
+
+#include <sk.hpp>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
+
+#define CHECK(condition)                                                                   \
+    do {                                                                                   \
+        if (!(condition)) {                                                                \
+            std::fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+            std::exit(1);                                                                  \
+        }                                                                                  \
+    } while (0)
+
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+static_assert(!std::is_copy_constructible<sk::socket>::value, "a socket has one owner");
+static_assert(std::is_nothrow_move_constructible<sk::socket>::value, "and can change it");
+static_assert(!std::is_copy_assignable<sk::poller>::value, "so has a poller");
+static_assert(std::is_nothrow_move_assignable<sk::poller>::value, "which can change it too");
+
+template <class Call>
+static std::error_code thrown(Call call) {
+    try {
+        call();
+    } catch (const std::system_error &error) {
+        return error.code();
+    }
+    return std::error_code();
+}
+
+static std::pair<sk::socket, sk::socket> tcp_pair() {
+    sk::socket listener = sk::serve("tcp://127.0.0.1:0");
+    sk::socket client(SK_INET, SK_STREAM);
+    client.connect(listener.local_address());
+    return std::make_pair(std::move(client), listener.accept());
+}
+
+static void handles_have_one_owner() {
+    const std::int64_t before = sk_open_count();
+    {
+        sk::socket a(SK_INET, SK_DGRAM);
+        CHECK(a && sk_open_count() == before + 1);
+        sk::socket b(std::move(a));
+        CHECK(!a && b && sk_open_count() == before + 1);
+        a = std::move(b);
+        CHECK(a && !b);
+        a = sk::socket(SK_INET6, SK_DGRAM);
+        CHECK(sk_open_count() == before + 1);
+        sk::socket &same = a;
+        a = std::move(same);
+        CHECK(a);
+        const sk_handle given = a.release();
+        CHECK(!a && given > 0);
+        sk::socket again(given);
+        CHECK(again.get() == given);
+    }
+    CHECK(sk_open_count() == before);
+}
+
+static void errors_are_codes_or_exceptions() {
+    std::error_code error;
+    sk::socket none(SK_INET, 77, SK_PROTO_DEFAULT, error);
+    CHECK(!none && error == SK_EINVAL && error.category() == sk::category());
+    CHECK(error == std::errc::invalid_argument);
+    CHECK(error.message() == sk_strerror(SK_EINVAL));
+    CHECK(thrown([] { sk::socket(SK_INET, 77); }) == SK_EINVAL);
+
+    sk::socket s(SK_INET, SK_STREAM);
+    s.bind("127.0.0.1", 0, error);
+    CHECK(!error);
+    s.bind("no address", 0, error);
+    CHECK(error == SK_EADDRFORMAT && error == std::errc::invalid_argument && error != SK_EINVAL);
+    s.set_timeout(milliseconds(20), error);
+    CHECK(!error);
+    CHECK(thrown([&] { s.recv(sk::mutable_buffer(nullptr, 0)); }) == std::errc::not_connected);
+    s.close();
+    CHECK(thrown([&] { s.close(); }) == SK_EBADHANDLE);
+    CHECK(thrown([&] { s.local_address(); }) == std::errc::bad_file_descriptor);
+    s.close(error);
+    CHECK(error == SK_EBADHANDLE);
+}
+
+static void limits_round_up() {
+    CHECK(sk::limit(milliseconds(5)).ms() == 5);
+    CHECK(sk::limit(microseconds(5001)).ms() == 6);
+    CHECK(sk::limit(microseconds(1)).ms() == 1);
+    CHECK(sk::limit(std::chrono::duration<double>(0.0125)).ms() == 13);
+    CHECK(sk::limit(seconds(-1)).ms() == 0);
+    CHECK(sk::limit(hours::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(seconds::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::nanoseconds::max()).ms() == 9223372036855);
+    CHECK(sk::limit::forever().ms() == SK_FOREVER);
+}
+
+static void buffers_know_their_size() {
+    std::pair<sk::socket, sk::socket> both = tcp_pair();
+    sk::socket &a = both.first, &b = both.second;
+    std::array<char, 4> four;
+    char plain[5];
+    std::vector<std::uint16_t> numbers(2);
+    std::string text("hello");
+
+    a.set_option_text(SK_OPT_CONGESTION, "reno");
+    CHECK(a.option_text(SK_OPT_CONGESTION) == "reno");
+    CHECK(a.send("four") == 4 && b.recv(four) == 4 && std::string(four.data(), 4) == "four");
+    CHECK(a.send(text) == 5 && b.recv(plain) == 5 && std::string(plain, 5) == "hello");
+    a.send_all(std::vector<std::uint16_t>{1, 2});
+    b.recv_all(numbers);
+    CHECK(numbers[0] == 1 && numbers[1] == 2);
+#if __cplusplus >= 202002L
+    std::span<const char> some(text.data(), 2);
+    CHECK(a.send(some) == 2 && b.recv(std::span<char>(plain)) == 2 && plain[1] == 'e');
+#endif
+
+    char left[2], right[3];
+    sk_buf pieces[] = {{left, sizeof left}, {right, sizeof right}};
+    a.send_all("hello");
+    CHECK(b.recv(pieces, 2, SK_WAITALL) == 5 && right[2] == 'o');
+    CHECK(b.send(pieces, 2) == 5 && a.recv(plain, SK_WAITALL) == 5);
+
+    std::error_code error;
+    a.shutdown(SK_SHUT_WRITE);
+    CHECK(b.recv_all(plain, error) == 0 && error == SK_EEOF);
+    b.close();
+    a.finish(seconds(5));
+    CHECK(thrown([&] { a.send("x"); }) == SK_EBADHANDLE);
+}
+
+static void addresses_are_values() {
+    sk::address a("127.0.0.1:80"), b("127.0.0.1:80");
+    CHECK(a == b && a.port() == 80 && a.family() == SK_INET && a.to_string() == "127.0.0.1:80");
+    b.port(81);
+    CHECK(a != b && b.to_string() == "127.0.0.1:81");
+    CHECK(sk::address() == sk::address() && sk::address().to_string().empty());
+    std::error_code error;
+    sk::address bad("127.1", error);
+    CHECK(error == SK_EADDRFORMAT && thrown([] { sk::address("nowhere:port"); }) == SK_EADDRFORMAT);
+    CHECK(sk::resolve("127.0.0.1", 7).at(0) == sk::address("127.0.0.1:7"));
+    CHECK(sk::resolve("127.0.0.1", 7, SK_INET, seconds(1), error).size() == 1 && !error);
+    CHECK(sk::resolve("no host.", 7, SK_INET, milliseconds(0), error).empty() && error);
+}
+
+static void datagrams_go_and_come() {
+    sk::socket a = sk::serve("udp://127.0.0.1:0"), b = sk::dial("udp://" + a.local_address().to_string());
+    a.set_timeout(seconds(5));
+    b.set_timeout(seconds(5));
+    char data[8];
+    sk::address from;
+    CHECK(b.send("one") == 3 && a.recv_from(data, from) == 3 && from == b.local_address());
+    CHECK(a.send_to("two", from) == 3 && b.recv(data) == 3);
+
+    sk_dgram out[2] = {}, in[2] = {};
+    char words[] = "threefour", room[16];
+    out[0].data = words;
+    out[0].len = 5;
+    out[1].data = words + 5;
+    out[1].len = 4;
+    CHECK(b.send_batch(out, 2) == 2);
+    in[0].data = room;
+    in[1].data = room + 8;
+    in[0].room = in[1].room = 8;
+    std::size_t got = a.recv_batch(in, 2);
+    while (got < 2) got += a.recv_batch(in + got, 2 - got);
+    CHECK(in[0].len == 5 && in[1].len == 4);
+    b.set_option(SK_OPT_TTL, 9);
+    CHECK(b.option(SK_OPT_TTL) == 9 && a.option(SK_OPT_TYPE) == SK_DGRAM);
+}
+
+static void a_poller_tells_who_is_ready() {
+    std::pair<sk::socket, sk::socket> both = sk::socket::pair();
+    sk::poller poller;
+    poller.add(both.first, SK_READABLE, 7);
+    sk_event event;
+    CHECK(poller.wait(&event, 1, milliseconds(0)) == 0);
+    both.second.send("x");
+    CHECK(poller.wait(&event, 1) == 1 && event.data == 7 && event.handle == both.first.get());
+    poller.modify(both.first, SK_WRITABLE, 8);
+    CHECK(poller.wait(&event, 1, seconds(5)) == 1 && event.data == 8 && event.events == SK_WRITABLE);
+    poller.remove(both.first);
+    CHECK(thrown([&] { poller.remove(both.first); }) == SK_ENOENT);
+    std::thread other([&] { poller.wake(); });
+    CHECK(poller.wait(&event, 1) == 1 && event.handle == SK_INVALID_HANDLE);
+    other.join();
+    CHECK(both.first.wait(SK_READABLE, milliseconds(0)) && !both.second.wait(SK_READABLE, milliseconds(0)));
+}
+
+static void close_wakes_another_thread() {
+    std::pair<sk::socket, sk::socket> both = tcp_pair();
+    std::error_code seen;
+    std::thread sleeper([&] {
+        char byte[1];
+        both.first.recv(byte, 0, seen);
+    });
+    both.first.close();
+    sleeper.join();
+    // It may have come too late to sleep.
+    CHECK(seen == SK_ECLOSED || seen == SK_EBADHANDLE);
+}
+
+static void handles_travel() {
+    std::pair<sk::socket, sk::socket> road = sk::socket::pair();
+    sk::socket passed(SK_INET, SK_DGRAM);
+    passed.bind("127.0.0.1", 0);
+    road.first.send_handle(passed);
+    sk::socket received = road.second.recv_handle();
+    CHECK(received.local_address() == passed.local_address());
+    CHECK(road.first.peer_cred().pid > 0);
+    sk::socket copy = received.dup();
+    CHECK(copy.local_address() == passed.local_address() && copy.get() != received.get());
+    sk::socket back = sk::socket::from_fd(copy.into_fd());
+    CHECK(!copy && back.local_address() == passed.local_address());
+}
+
+int main() {
+    handles_have_one_owner();
+    errors_are_codes_or_exceptions();
+    limits_round_up();
+    buffers_know_their_size();
+    addresses_are_values();
+    datagrams_go_and_come();
+    a_poller_tells_who_is_ready();
+    close_wakes_another_thread();
+    handles_travel();
+    CHECK(sk_open_count() == 0);
+    std::puts("all good");
+    return 0;
+}

@@ -1,0 +1,37 @@
+//! The man pages: one for each function and one over all, without a complaint by mandoc.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use support::{LIMIT, root, run};
+
+#[test]
+fn every_function_has_a_clean_page() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    let mut python = Command::new("python3");
+    python.current_dir(root()).args(["docs/man.py", "include/sk.h"]).arg(&folder);
+    run::succeed(&mut python, LIMIT).unwrap_or_else(|error| panic!("{error}"));
+
+    let mut pages = vec![folder.join("man7/sk.7")];
+    pages.extend(
+        include_str!("functions.txt").lines().map(|name| folder.join("man3").join(name).with_extension("3")),
+    );
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        assert!(text.contains(".Sh DESCRIPTION") && text.contains(".Sh SEE ALSO"), "{}", page.display());
+        // What the header puts between backticks has a markup of its own here.
+        assert!(!text.contains('`'), "{} has a backtick", page.display());
+    }
+    // It has no --version to ask for.
+    if Command::new("mandoc").arg("/dev/null").output().is_err() {
+        println!("skipped: mandoc is not installed");
+        return;
+    }
+    let mut lint = Command::new("mandoc");
+    let finished = run::run(lint.args(["-T", "lint", "-W", "warning"]).args(&pages), LIMIT)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert!(finished.status.success() && finished.stdout.is_empty(), "{}", finished.stdout);
+}
