@@ -257,15 +257,9 @@ static int self_test(void) {
 
 int main(int argc, char **argv) {
     long port, seconds = 0;
-    int i = 1, good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return finish(fputs(usage, stdout) >= 0);
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-        return finish(good);
-    }
+    int i = 1, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
     is_bot = argc > 1 && strcmp(argv[1], "--bot") == 0;
     i += is_bot;
     if (i + 1 < argc && option(argv + i, "--seconds", 0, 1000000, &seconds))

@@ -212,7 +212,7 @@ static int serve(const sk_addr *where, long ticks) {
     if (good)
         report();
     sk_close(poller);
-    return good;
+    return good || stopping;
 }
 
 enum { BOTS = 4, TEST_TICKS = 60, TEST_SILENT_TICKS = 15, TEST_LIMIT_US = 9000000 };
@@ -320,6 +320,7 @@ static int self_test(void) {
         sk_close(bots[b].player.socket);
     if (opened)
         lossy_close(&network);
+    sk_close(game.socket);
     sk_close(poller);
     return good;
 }
@@ -328,28 +329,22 @@ int main(int argc, char **argv) {
     sk_addr where;
     const char *host = "127.0.0.1";
     long port = 0, ticks = 0;
-    int i, good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return finish(fputs(usage, stdout) >= 0);
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-    } else {
-        for (i = 1; i + 1 < argc; i += 2) {
-            if (strcmp(argv[i], "--host") == 0)
-                host = argv[i + 1];
-            else if (!option(argv + i, "--port", 0, 65535, &port) &&
-                     !option(argv + i, "--ticks", 0, 1000000000, &ticks))
-                break;
-        }
-        if (i < argc || sk_addr_parse(host, &where) != SK_OK || where.port != 0 || where.family == SK_UNIX) {
-            fputs(usage, stderr);
-            return EXIT_FAILURE;
-        }
-        where.port = (uint16_t)port;
-        good = serve(&where, ticks);
+    int i, good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
+    for (i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--host") == 0)
+            host = argv[i + 1];
+        else if (!option(argv + i, "--port", 0, 65535, &port) &&
+                 !option(argv + i, "--ticks", 0, 1000000000, &ticks))
+            break;
     }
+    if (i < argc || sk_addr_parse(host, &where) != SK_OK || where.port != 0 || where.family == SK_UNIX) {
+        fputs(usage, stderr);
+        return EXIT_FAILURE;
+    }
+    where.port = (uint16_t)port;
+    good = serve(&where, ticks);
     sk_close(game.socket);
     return finish(good);
 }

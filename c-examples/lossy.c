@@ -154,15 +154,9 @@ int main(int argc, char **argv) {
     sk_addr where, server;
     const char *host = "127.0.0.1";
     long port = 0, seed = 1;
-    int i, good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return finish(fputs(usage, stdout) >= 0);
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-        return finish(good);
-    }
+    int i, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
     for (i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--host") == 0)
             host = argv[i + 1];

@@ -151,15 +151,9 @@ int main(int argc, char **argv) {
     const char *interface_name = NULL;
     sk_addr address;
     long count = 0, ttl = 1;
-    int i = 2, good = argc > 1, sends = argc > 1 && strcmp(argv[1], "send") == 0;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return finish(fputs(usage, stdout) >= 0);
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-        return finish(good);
-    }
+    int status, i = 2, good = argc > 1, sends = argc > 1 && strcmp(argv[1], "send") == 0;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
     good = good && (sends || strcmp(argv[1], "receive") == 0);
     for (; good && i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
         if (strcmp(argv[i], "--interface") == 0)

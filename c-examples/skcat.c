@@ -114,6 +114,15 @@ static int to_net(struct flow *f, sk_handle s) {
     return check("sk_send", sent) >= 0;
 }
 
+/* Who connected goes on until his input has ended. Who listens ends with the other end, as nc does,
+ * but not before what is there of the input has been sent. */
+static int has_more(int in) {
+    struct pollfd input;
+    input.fd = in;
+    input.events = POLLIN;
+    return poll(&input, 1, 0) > 0;
+}
+
 /* Until both directions have ended, or time is up. 0: something failed. */
 static int exchange(sk_handle s, int in, int out) {
     static struct flow up, down;
@@ -137,8 +146,8 @@ static int exchange(sk_handle s, int in, int out) {
                 quit_at = clock_us() + asked.quit_ms * 1000;
             continue;
         }
-        /* As nc: who listens ends with the other end, who connected when his input has ended too. */
-        if (down.ended && waiting(&down) == 0 && waiting(&up) == 0 && (up.ended || asked.listens))
+        if (down.ended && waiting(&down) == 0 && waiting(&up) == 0 &&
+            (up.ended || (asked.listens && !has_more(in))))
             return 1;
 
         watched[0].fd = up.ended || waiting(&up) > 0 ? -1 : in;
@@ -386,16 +395,11 @@ static int seconds(const char *text, int64_t *ms) {
 int main(int argc, char **argv) {
     const char *host = NULL;
     long port = 0;
-    int letter, good = 1, left;
+    int letter, good = 1, left, status;
     asked.limit_ms = asked.quit_ms = SK_FOREVER;
     signal(SIGPIPE, SIG_IGN); /* an output that has gone is an error like others */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return finish(fputs(usage, stdout) >= 0);
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-        return finish(good);
-    }
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
     opterr = 0;
     while (good && (letter = getopt(argc, argv, "46lkuUNdvznw:q:s:p:")) != -1) {
         switch (letter) {

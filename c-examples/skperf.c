@@ -326,16 +326,10 @@ static int self_test(void) {
 int main(int argc, char **argv) {
     const char *host = NULL, *bind_to = "127.0.0.1";
     long port = 0, seconds = 10, length = 0, mega = -1;
-    int i, is_server = 0, once = 0, good = 1;
+    int i, is_server = 0, once = 0, good = 1, status;
     struct test t = {0, 0, 0, 0, 0};
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return finish(fputs(usage, stdout) >= 0);
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-        return finish(good);
-    }
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
     for (i = 1; i < argc && good; i++) {
         if (strcmp(argv[i], "-s") == 0)
             is_server = 1;

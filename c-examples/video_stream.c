@@ -449,15 +449,9 @@ static int self_test(void) {
 
 int main(int argc, char **argv) {
     static struct arguments a;
-    int sends = argc > 1 && strcmp(argv[1], "send") == 0, i = 2, left, good;
-    setvbuf(stdout, NULL, isatty(STDOUT_FILENO) ? _IOFBF : _IOLBF, 1 << 16); /* a picture at once */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return finish(fputs(usage, stdout) >= 0);
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-        return finish(good);
-    }
+    int sends = argc > 1 && strcmp(argv[1], "send") == 0, i = 2, left, good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
     a.fps = 30;
     a.host = "127.0.0.1";
     good = argc > 1 && (sends || strcmp(argv[1], "view") == 0);
