@@ -38,7 +38,7 @@ all: ## Build the shared and the static library, as they are installed
 .PHONY: examples
 examples: $(EXAMPLES) ## Build the C examples
 
-$(PROGRAMS)/%: c-examples/%.c include/sk.h all
+$(PROGRAMS)/%: c-examples/%.c $(wildcard c-examples/*.h) include/sk.h all
 	@mkdir -p "$(PROGRAMS)"
 	$(CC) -std=c99 -O2 -Iinclude $< "$(SHIP)/release/libsk.a" $$(cat "$(NATIVE)") -o "$@"
 
@@ -59,6 +59,10 @@ bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python
 .PHONY: bench-poller
 bench-poller: all ## Compare an echo server on sk_poller with one on epoll (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/poller.py $(MEASURED)
+
+.PHONY: bench-skperf
+bench-skperf: all ## Compare skperf with iperf3 (iperf3, Python 3)
+	CC="$(CC)" $(PYTHON) benches/skperf.py $(MEASURED)
 
 .PHONY: bench-python
 bench-python: all ## Compare the Python package with the built-in socket module
