@@ -43,8 +43,16 @@ pub fn poller() -> Result<Handle> {
         Ok(waker) => adopt_poller(set, waker),
         Err(errno) => {
             descriptor::close(set);
-            Err(errno.into())
+            Err(not_added(errno))
         }
+    }
+}
+
+fn not_added(errno: Errno) -> Error {
+    match errno {
+        // More than fs.epoll.max_user_watches.
+        Errno(libc::ENOSPC) => Error { code: Code::SK_ENOMEM, ..errno.into() },
+        errno => errno.into(),
     }
 }
 
@@ -98,11 +106,7 @@ impl Poller {
         };
         if let Err(errno) = added {
             let _ = slot.poller.compare_exchange(self.raw(), 0, SeqCst, SeqCst);
-            return Err(match errno {
-                // More than fs.epoll.max_user_watches.
-                Errno(libc::ENOSPC) => Error { code: Code::SK_ENOMEM, ..errno.into() },
-                errno => errno.into(),
-            });
+            return Err(not_added(errno));
         }
         if socket.is_closed() {
             // The close may have looked before we were in.

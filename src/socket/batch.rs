@@ -180,7 +180,7 @@ impl Socket {
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         let wanted = Wanted {
             control: !self.kind().is_unix(),
-            port: if list.wants_local { self.local_address().map_or(0, |own| own.port) } else { 0 },
+            port: if list.wants_local { self.local_address()?.port } else { 0 },
             cut: SK_TRUNC as u32,
         };
         // A peek would show the first one again and again.
@@ -196,7 +196,7 @@ impl Socket {
             (some, rest) = rest.split(most);
             received = match batch::recv(self.fd(), &mut some, wanted, asked.system | message::DONTWAIT) {
                 Ok(received) => self.real(&mut some, received),
-                Err(Errno(libc::EAGAIN)) => 0,
+                Err(Errno(libc::EAGAIN | libc::EINTR)) => 0,
                 Err(_) if self.is_closed() => 0,
                 Err(errno) => {
                     self.keep(Direction::Receive, &Stop::System(errno));

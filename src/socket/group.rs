@@ -47,7 +47,7 @@ impl Group<'_> {
         if name.count_bytes() >= libc::IFNAMSIZ {
             return Err(Code::SK_ENAMETOOLONG.into());
         }
-        let index = interface::index_of(name.to_bytes()).ok_or(Code::SK_ENOENT)?;
+        let index = interface::index_of(name.to_bytes())?;
         if scope == 0 || scope == index { Ok(index) } else { Err(Code::SK_EINVAL.into()) }
     }
 }

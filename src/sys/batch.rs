@@ -304,7 +304,7 @@ const HEAD: usize = offset_of!(Address, path);
 const CONTROL: usize = 104;
 const _: () = {
     assert!(size_of::<libc::sockaddr_in6>() <= HEAD && HEAD + CONTROL <= size_of::<Address>());
-    assert!((offset_of!(Dgram, addr) + HEAD).is_multiple_of(align_of::<cmsghdr>()));
+    assert!((offset_of!(Dgram, addr) + HEAD) % align_of::<cmsghdr>() == 0);
     assert!(size_of::<libc::sockaddr_un>() <= size_of::<Address>());
     // SAFETY: only numbers.
     assert!(unsafe { libc::CMSG_SPACE(12) + libc::CMSG_SPACE(20) + libc::CMSG_SPACE(4) } as usize <= CONTROL);
@@ -343,7 +343,7 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
         one.len = *msg_len as usize;
         one.flags = if header.msg_flags & libc::MSG_TRUNC != 0 { wanted.cut } else { 0 };
         one.segment = 0;
-        if header.msg_controllen as usize > 0 || !one.local.is_null() {
+        if header.msg_controllen > 0 || !one.local.is_null() {
             tell_more(one, header, wanted.port);
         }
         // SAFETY: the kernel has written as much of a name there as it says.
