@@ -144,11 +144,6 @@ impl<'a> Incoming<'a> {
         let wants_local = self.wants_local;
         (Incoming { list: some, wants_local }, Incoming { list: rest, wants_local })
     }
-
-    /// What was received there.
-    pub fn get(&mut self, index: usize) -> Option<&mut Dgram> {
-        self.list.get_mut(index)
-    }
 }
 
 /// Names and control data of the messages of one call, one behind the other.
@@ -290,8 +285,8 @@ pub fn send<'a>(fd: Fd, parts: impl Iterator<Item = Part<'a>>, v6: bool, flags: 
 /// What a receive of a batch wants.
 #[derive(Clone, Copy)]
 pub struct Wanted {
-    /// Control data, which only IP sockets have.
-    pub control: bool,
+    /// Which has no control data of interest, and senders without a name.
+    pub is_unix: bool,
     /// Our port, for `local`.
     pub port: u16,
     /// What stands in `flags` where a datagram was cut.
@@ -311,9 +306,16 @@ const _: () = {
 };
 
 /// Waits for the first one, unless told not to, and takes what is there, as far as one call
-/// can. How many came. One without a name may be none at all.
+/// can. How many came. Unless `nobody_is_real`, empty ones from nobody at the end are none, and
+/// nothing is written for them.
 #[inline(never)]
-pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result<usize> {
+pub fn recv(
+    fd: Fd,
+    room: &mut Incoming,
+    wanted: Wanted,
+    flags: c_int,
+    nobody_is_real: &dyn Fn() -> bool,
+) -> Result<usize> {
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; AT_ONCE];
     let mut count = 0usize;
     for (message, one) in headers.iter_mut().zip(room.list.iter_mut()) {
@@ -324,7 +326,7 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
         header.msg_iovlen = 1;
         header.msg_name = (&raw mut one.addr).cast();
         header.msg_namelen = size_of::<libc::sockaddr_un>() as _;
-        if wanted.control {
+        if !wanted.is_unix {
             header.msg_namelen = HEAD as _;
             (header.msg_control, header.msg_controllen) = ((&raw mut one.addr.path).cast(), CONTROL as _);
         }
@@ -337,9 +339,16 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
     let received =
         unsafe { syscall!(recvmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _, null_mut())) }?
             as usize;
-    for (message, one) in headers.iter().zip(room.list.iter_mut()).take(received) {
-        // SAFETY: set above, and filled by the kernel.
-        let mmsghdr { msg_hdr: header, msg_len } = unsafe { message.assume_init_ref() };
+    let headers = headers.get(..received).unwrap_or_default();
+    // SAFETY: set above, and filled by the kernel.
+    let mut headers = unsafe { &*(from_ref(headers) as *const [mmsghdr]) };
+    while let [some @ .., last] = headers {
+        if last.msg_len > 0 || last.msg_hdr.msg_namelen > 0 || nobody_is_real() {
+            break;
+        }
+        headers = some;
+    }
+    for (mmsghdr { msg_hdr: header, msg_len }, one) in headers.iter().zip(room.list.iter_mut()) {
         one.len = *msg_len as usize;
         one.flags = if header.msg_flags & libc::MSG_TRUNC != 0 { wanted.cut } else { 0 };
         one.segment = 0;
@@ -348,8 +357,12 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
         }
         // SAFETY: the kernel has written as much of a name there as it says.
         unsafe { in_place(&raw mut one.addr, header.msg_namelen) };
+        if wanted.is_unix {
+            // The kernel has no name for an unnamed sender.
+            one.addr.family = Family::SK_UNIX as u16;
+        }
     }
-    Ok(received)
+    Ok(headers.len())
 }
 
 /// Tells what came beside the data.
