@@ -60,6 +60,10 @@ bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python
 bench-poller: all ## Compare an echo server on sk_poller with one on epoll (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/poller.py $(MEASURED)
 
+.PHONY: bench-udp
+bench-udp: all ## Compare batches of datagrams with sendmmsg and recvmmsg (valgrind, Python 3)
+	CC="$(CC)" $(PYTHON) benches/udp.py $(MEASURED)
+
 .PHONY: bench-skperf
 bench-skperf: all ## Compare skperf with iperf3 (iperf3, Python 3)
 	CC="$(CC)" $(PYTHON) benches/skperf.py $(MEASURED)

@@ -14,7 +14,7 @@ use super::pinned::Socket;
 use super::wait::Stop;
 use crate::error::{Code, Result};
 use crate::handle::slot::{Direction, mark};
-use crate::net::address::{Address, SK_UNIX_PATH_MAX};
+use crate::net::address::{Address, Family, SK_UNIX_PATH_MAX};
 use crate::sys::batch::{self, Incoming, Outgoing, Part, Wanted};
 use crate::sys::socket::message;
 use crate::sys::time::Timer;
@@ -38,6 +38,8 @@ struct Parts<'a> {
     segmented: bool,
     /// Each segment goes on its own.
     singly: bool,
+    /// They have nothing but data and an IPv4 destination.
+    plain: bool,
 }
 
 impl<'a> Iterator for Parts<'a> {
@@ -80,9 +82,10 @@ impl Socket {
             return Err(Code::SK_EINVAL.into());
         }
         let asked = Send::new(flags)?;
-        let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY) };
         let kind = self.kind();
-        let mut all = list;
+        let plain = kind.family() == Family::SK_INET && list.is_plain(Family::SK_INET);
+        let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY), plain };
+        let mut all = if plain { list.skip(list.len()) } else { list };
         while let Some((whole, others)) = all.next() {
             self.check(kind, &whole)?;
             parts.segmented |= whole.segment > 0;
@@ -145,7 +148,11 @@ impl Socket {
             _ => None,
         };
         self.transmit_within(flags, peer.as_ref(), timer, &mut |flags| {
-            batch::send(self.fd(), parts, v6, flags)
+            if parts.plain {
+                batch::send_plain(self.fd(), parts.list, flags)
+            } else {
+                batch::send(self.fd(), parts, v6, flags)
+            }
         })
     }
 

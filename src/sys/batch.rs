@@ -88,6 +88,15 @@ impl<'a> Outgoing<'a> {
         self.0.len()
     }
 
+    /// Whether they are all good, and have nothing beside their data but, it may be, a destination
+    /// of this family.
+    pub fn is_plain(self, family: Family) -> bool {
+        let fits = |address: &Address| address.family == family as u16 || some(address).is_none();
+        self.0
+            .iter()
+            .all(|one| good(one.data, one.len) && one.segment == 0 && one.local.is_null() && fits(&one.addr))
+    }
+
     /// Those behind the first `count`.
     pub fn skip(self, count: usize) -> Outgoing<'a> {
         Outgoing(self.0.get(count..).unwrap_or_default())
@@ -278,6 +287,34 @@ pub fn send<'a>(fd: Fd, parts: impl Iterator<Item = Part<'a>>, v6: bool, flags: 
     let flags = flags | libc::MSG_NOSIGNAL;
     // SAFETY: the first `count` headers are set, and what they name lives and is good for the
     // lengths that go with it.
+    let sent = unsafe { syscall!(sendmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _)) }?;
+    Ok(sent as usize)
+}
+
+/// As `send`, for IPv4 datagrams that are all plain: most batches are, and the shorter way is
+/// worth 2 % of the processor time of a datagram of 64 bytes.
+#[inline(never)]
+pub fn send_plain(fd: Fd, list: Outgoing, flags: c_int) -> Result<usize> {
+    let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; AT_ONCE];
+    let mut data = [const { MaybeUninit::<iovec>::uninit() }; AT_ONCE];
+    let mut names = [const { MaybeUninit::<libc::sockaddr_in>::uninit() }; AT_ONCE];
+    let mut count = 0usize;
+    for (((message, data), name), one) in headers.iter_mut().zip(&mut data).zip(&mut names).zip(list.0) {
+        // SAFETY: all-zero bytes are an mmsghdr.
+        let mut new: mmsghdr = unsafe { zeroed() };
+        let header = &mut new.msg_hdr;
+        header.msg_iov = data.write(iovec { iov_base: one.data, iov_len: one.len });
+        header.msg_iovlen = 1;
+        if some(&one.addr).is_some() {
+            header.msg_name = from_ref(name.write(Inet::new(&one.addr).0)).cast_mut().cast();
+            header.msg_namelen = size_of::<libc::sockaddr_in>() as _;
+        }
+        message.write(new);
+        count = count.wrapping_add(1);
+    }
+    let flags = flags | libc::MSG_NOSIGNAL;
+    // SAFETY: the first `count` headers are set, and what they name lives and is good for the
+    // lengths that go with it, as `is_plain` has seen.
     let sent = unsafe { syscall!(sendmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _)) }?;
     Ok(sent as usize)
 }
