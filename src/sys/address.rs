@@ -122,6 +122,39 @@ impl Inet {
     }
 }
 
+/// An IPv6 address, likewise.
+pub struct Inet6(sockaddr_in6);
+
+impl Inet6 {
+    /// The kernel's form of an IPv6 address.
+    #[inline(always)]
+    pub fn new(address: &Address) -> Inet6 {
+        Inet6(sockaddr_in6 {
+            sin6_family: libc::AF_INET6 as sa_family_t,
+            sin6_port: address.port.to_be(),
+            sin6_flowinfo: address.flow_info.to_be(),
+            sin6_addr: libc::in6_addr { s6_addr: address.ip },
+            sin6_scope_id: address.scope_id,
+        })
+    }
+}
+
+/// The kernel's form of an IPv6 address, or else of an IPv4 one.
+pub fn storage(address: &Address) -> sockaddr_storage {
+    // SAFETY: all-zero bytes are a sockaddr_storage.
+    let mut storage: sockaddr_storage = unsafe { core::mem::zeroed() };
+    let place = &raw mut storage;
+    // SAFETY: a sockaddr_storage has room for any address, aligned.
+    unsafe {
+        if address.family == Family::SK_INET6 as u16 {
+            place.cast::<sockaddr_in6>().write(Inet6::new(address).0);
+        } else {
+            place.cast::<sockaddr_in>().write(Inet::new(address).0);
+        }
+    }
+    storage
+}
+
 impl Sockaddr for Inet {
     #[inline(always)]
     fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
@@ -214,12 +247,6 @@ impl Raw {
         unsafe { core::slice::from_raw_parts((&raw const self.any).cast(), len) }
     }
 
-    /// As a `struct sockaddr_storage`.
-    pub fn storage(&self) -> sockaddr_storage {
-        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_storage.
-        unsafe { self.any.storage }
-    }
-
     /// A `struct sockaddr` from its bytes. `None`: more than any address has.
     pub fn from_bytes(bytes: &[u8]) -> Option<Raw> {
         let mut raw = Raw::empty();
@@ -258,13 +285,7 @@ impl Raw {
                 Ok(raw)
             }
             f if f == Family::SK_INET6 as u16 => {
-                raw.any.inet6 = sockaddr_in6 {
-                    sin6_family: libc::AF_INET6 as sa_family_t,
-                    sin6_port: address.port.to_be(),
-                    sin6_flowinfo: address.flow_info.to_be(),
-                    sin6_addr: libc::in6_addr { s6_addr: address.ip },
-                    sin6_scope_id: address.scope_id,
-                };
+                raw.any.inet6 = Inet6::new(address).0;
                 raw.len = size_of::<sockaddr_in6>() as socklen_t;
                 Ok(raw)
             }
