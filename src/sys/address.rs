@@ -126,6 +126,15 @@ impl Inet {
 pub struct Inet6(sockaddr_in6);
 
 impl Inet6 {
+    /// An IPv4 address as a dual-stack socket takes it: in its IPv6 form (RFC 4291, 2.5.5.2).
+    #[inline(always)]
+    pub fn mapped(address: &Address) -> Inet6 {
+        let [a, b, c, d, ..] = address.ip;
+        let [.., x, y] = V4_MAPPED;
+        let ip = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, x, y, a, b, c, d];
+        Inet6::new(&Address { port: address.port, ip, ..Address::NONE })
+    }
+
     /// The kernel's form of an IPv6 address.
     #[inline(always)]
     pub fn new(address: &Address) -> Inet6 {
@@ -162,6 +171,13 @@ impl Sockaddr for Inet {
     }
 }
 
+impl Sockaddr for Inet6 {
+    #[inline(always)]
+    fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
+        ((&raw const self.0).cast(), size_of::<sockaddr_in6>() as socklen_t)
+    }
+}
+
 impl Sockaddr for Raw {
     #[inline(always)]
     fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
@@ -184,6 +200,34 @@ pub fn inet_in_place(to: &mut MaybeUninit<Address>) {
         (&raw mut (*to).port).write(u16::from_be(inet.sin_port));
         (&raw mut (*to).scope_id).write(0);
         (&raw mut (*to).ip).cast::<[u8; 4]>().write(inet.sin_addr.s_addr.to_ne_bytes());
+    }
+}
+
+/// The same with a `struct sockaddr_in6`; one in IPv4's form becomes `SK_INET`.
+#[inline(always)]
+pub fn inet6_in_place(to: &mut MaybeUninit<Address>) {
+    const { assert!(size_of::<sockaddr_in6>() <= size_of::<Address>()) };
+    let to = to.as_mut_ptr();
+    // SAFETY: as in `inet_in_place`.
+    unsafe {
+        let inet6 = to.cast::<sockaddr_in6>().read();
+        let ip = inet6.sin6_addr.s6_addr;
+        (&raw mut (*to).port).write(u16::from_be(inet6.sin6_port));
+        (&raw mut (*to).path_len).write(0);
+        match ip.split_first_chunk() {
+            Some((head, &[a, b, c, d])) if *head == V4_MAPPED => {
+                (&raw mut (*to).family).write(Family::SK_INET as u16);
+                (&raw mut (*to).scope_id).write(0);
+                (&raw mut (*to).flow_info).write(0);
+                (&raw mut (*to).ip).cast::<[u8; 4]>().write([a, b, c, d]);
+            }
+            _ => {
+                (&raw mut (*to).family).write(Family::SK_INET6 as u16);
+                (&raw mut (*to).scope_id).write(inet6.sin6_scope_id);
+                (&raw mut (*to).flow_info).write(u32::from_be(inet6.sin6_flowinfo));
+                (&raw mut (*to).ip).write(ip);
+            }
+        }
     }
 }
 
@@ -266,16 +310,7 @@ impl Raw {
         match address.family {
             f if f == Family::SK_UNSPEC as u16 => Ok(Raw::only_family(Family::SK_UNSPEC)),
             f if f == Family::SK_INET as u16 && mapped => {
-                let [a, b, c, d, ..] = address.ip;
-                let mut inet6 = *raw.inet6();
-                inet6.sin6_family = libc::AF_INET6 as sa_family_t;
-                inet6.sin6_port = address.port.to_be();
-                let [.., w, x, y, z] = &mut inet6.sin6_addr.s6_addr;
-                (*w, *x, *y, *z) = (a, b, c, d);
-                if let Some(head) = inet6.sin6_addr.s6_addr.first_chunk_mut() {
-                    *head = V4_MAPPED;
-                }
-                raw.any.inet6 = inet6;
+                raw.any.inet6 = Inet6::mapped(address).0;
                 raw.len = size_of::<sockaddr_in6>() as socklen_t;
                 Ok(raw)
             }
@@ -315,11 +350,6 @@ impl Raw {
         };
         let most = if self.family() == libc::AF_UNIX { size_of::<sockaddr_un>() } else { size_of::<Any>() };
         (least..=most).contains(&(self.len as usize))
-    }
-
-    fn inet6(&mut self) -> &mut sockaddr_in6 {
-        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_in6.
-        unsafe { &mut self.any.inet6 }
     }
 
     fn family(&self) -> c_int {
