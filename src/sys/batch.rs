@@ -8,7 +8,7 @@ use core::ptr::{from_ref, null_mut};
 use libc::{c_int, cmsghdr, iovec, mmsghdr, msghdr};
 
 use super::address::{
-    Address, Family, Inet, Raw, Sockaddr, in_place, inet6, ip4, ip6, show_inet, show_inet6,
+    Address, Family, Inet, Inet6, Raw, Sockaddr, in_place, ip4, ip6, show_inet, show_inet6,
 };
 use super::{Fd, Result, syscall};
 
@@ -193,7 +193,7 @@ impl Beside<'_> {
             let name = self.put(unsafe { from.cast::<libc::sockaddr_un>().read() })?;
             Some((name, len as usize))
         } else {
-            Some((self.put(inet6(address))?, size_of::<libc::sockaddr_in6>()))
+            Some((self.put(Inet6::new(address).0)?, size_of::<libc::sockaddr_in6>()))
         }
     }
 }
