@@ -169,8 +169,8 @@ impl Socket {
                 Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => {
                     return Err(Failed::Stop(Stop::WouldWait));
                 }
-                Err(Errno(libc::EINTR)) => continue,
-                Err(Errno(libc::EAGAIN)) => {}
+                Err(Errno(libc::EINTR)) if !*sliced => continue,
+                Err(Errno(libc::EINTR | libc::EAGAIN)) => {}
                 Err(errno) => return Err(Failed::Stop(Stop::System(errno))),
             }
             let slice = match timer.left() {
