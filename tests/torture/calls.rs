@@ -194,6 +194,12 @@ fn event(call: &Call) -> bool {
     call.descriptor() == Descriptor::Anonymous
 }
 
+/// A membership changes.
+fn group(call: &Call) -> bool {
+    let ip = [libc::IPPROTO_IP, libc::IPPROTO_IPV6].contains(&(call.arguments[1] as c_int));
+    ip && (libc::MCAST_JOIN_GROUP..=libc::MCAST_LEAVE_SOURCE_GROUP).contains(&(call.arguments[2] as c_int))
+}
+
 /// The number or the name of an interface is asked for.
 fn interface(call: &Call) -> bool {
     [libc::SIOCGIFINDEX, libc::SIOCGIFNAME].contains(&call.arguments[1])
@@ -288,13 +294,13 @@ pub const ROWS: &[Row] = &[
             [failure!(EPERM, Told::Code("SK_EACCES"))],
         ],
     ),
-    // connect(2), tcp(7). EAGAIN: no local port is free. ECONNABORTED: an earlier attempt has failed.
+    // connect(2), tcp(7). EINPROGRESS and EALREADY come by themselves. EAGAIN: no local port is free. ECONNABORTED: an earlier attempt has failed.
     plain(
         "connect (TCP)",
         libc::SYS_connect,
         tcp,
         failures![
-            ridden![EINTR EINPROGRESS EALREADY],
+            ridden![EINTR],
             [failure!(EAGAIN, Told::As(&["SK_EADDRNOTAVAIL"]))],
             told![EADDRINUSE EADDRNOTAVAIL ECONNREFUSED ECONNRESET ECONNABORTED ETIMEDOUT ENOBUFS ENOMEM],
             NETWORK,
@@ -389,6 +395,18 @@ pub const ROWS: &[Row] = &[
         failures![
             told![ENOBUFS ENOMEM],
             [failure!(ENOPROTOOPT, Told::As(&["SK_ENOPROTOOPT", "SK_ENOTSOCK"]))],
+        ],
+    ),
+    // ip(7), ipv6(7), RFC 3678. EINVAL: not in that group; EADDRNOTAVAIL: of that source.
+    plain(
+        "setsockopt (groups)",
+        libc::SYS_setsockopt,
+        group,
+        failures![
+            [failure!(EINVAL, Told::As(&["SK_EINVAL", "SK_EADDRNOTAVAIL"]))],
+            [failure!(EADDRNOTAVAIL, Told::As(&["SK_EADDRNOTAVAIL", "SK_EADDRINUSE"]))],
+            [failure!(ENODEV, Told::As(&["SK_ENOENT"]))],
+            told![EADDRINUSE ENOBUFS ENOMEM],
         ],
     ),
     // setsockopt(2); ENOBUFS, ENOMEM: POSIX; EPERM: socket(7), SO_MARK and others
