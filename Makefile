@@ -52,6 +52,10 @@ demo: ## Build everything, and let a server and a client talk to each other
 check: ## Run every test
 	$(CARGO) test --locked --features c-examples
 
+.PHONY: torture
+torture: ## Make every system call of the library fail in every way, one by one (takes minutes)
+	SK_TORTURE=full $(CARGO) test --locked --test torture
+
 .PHONY: bench-calls
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)

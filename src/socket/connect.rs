@@ -66,7 +66,7 @@ impl Socket {
             self.connect_at_once(&raw).map_err(|errno| self.address_error(errno, address))?;
             return self.undo_if_closed();
         }
-        if self.is_shared() {
+        if self.is_shared() || !self.slot.has(mark::CONNECTED | mark::LISTENING) {
             self.make_nonblocking()?;
         }
         let result = if self.kind().is_unix() {
@@ -149,7 +149,8 @@ impl Socket {
         let mut sliced = false;
         let result = self.connect_in_slices(address, timer, &mut sliced);
         if sliced {
-            let _ = descriptor::set_nonblocking(self.fd(), true);
+            // If it fails, the next connect tries again.
+            let _ = self.make_nonblocking();
             let _ = option::set_send_timeout(self.fd(), 0);
         }
         result
@@ -181,6 +182,7 @@ impl Socket {
             };
             *sliced = true;
             option::set_send_timeout(self.fd(), slice)?;
+            self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;
         }
     }

@@ -3,81 +3,115 @@
 //! The errors are those of the manual pages named in each row that a correct program can meet:
 //! not EBADF, EFAULT and ENOTSOCK, which would be a defect of the library. EAGAIN stands for a
 //! wake-up without a cause, as poll(2) and select(2) warn of, or another thread that was faster.
+//!
+//! "EMFILE" in a list is an error that the program may hear of by its namesake SK_EMFILE, with
+//! that errno; "EINTR!" one that nobody hears of, because the call goes on; "EAGAIN=ADDRNOTAVAIL"
+//! one that the program may hear of as SK_EADDRNOTAVAIL. That nobody hears of an error, because the
+//! library found another way, is always right.
 
 use libc::{c_int, c_long};
 
 use super::trace::{Act, Call, Descriptor};
 
-/// An error, and what the program may hear of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
-    pub errno: c_int,
-    pub name: &'static str,
-    pub told: Told,
-}
-
-/// What the program hears of a failure. That it hears nothing, because the library found
-/// another way, is always right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// This code, with the errno that the system gave.
-    Code(&'static str),
-    /// One of these codes.
-    As(&'static [&'static str]),
-    /// Nothing: the call goes on.
-    Nothing,
-}
-
-/// What happens to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    Fails(Failure),
-    /// It moves less than it could.
-    Short,
-}
-
-impl Fault {
-    fn errno(self) -> c_int {
-        match self {
-            Fault::Fails(failure) => failure.errno,
-            Fault::Short => 0,
-        }
-    }
-
-    /// What one call lacks the next one may lack too; and signals come again and again.
-    pub fn may_stay(self) -> bool {
-        let shortage = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-        shortage.contains(&self.errno()) || self.is_interruption()
-    }
-
-    pub fn is_interruption(self) -> bool {
-        self.errno() == libc::EINTR
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Fault::Fails(failure) => failure.name,
-            Fault::Short => "short",
-        }
-    }
-}
-
 /// A system call, or one use of it.
 pub struct Row {
     pub name: &'static str,
-    pub number: c_long,
+    number: c_long,
     is: fn(&Call) -> bool,
-    pub failures: &'static [Failure],
+    failures: &'static [&'static str],
     /// How to have it move less.
     short: Option<Act>,
     /// It takes effect although it fails.
     made: bool,
 }
 
+const fn row(
+    name: &'static str,
+    number: c_long,
+    is: fn(&Call) -> bool,
+    failures: &'static [&'static str],
+) -> Row {
+    Row { name, number, is, failures, short: None, made: false }
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    Fails(Failure),
+    /// It moves less than it could.
+    Short,
+}
+
+/// An error, and what the program may hear of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    name: &'static str,
+    pub errno: c_int,
+    /// Codes, if not the namesake.
+    others: Option<&'static str>,
+    ridden: bool,
+}
+
+impl Failure {
+    /// From an entry of a list.
+    fn new(entry: &'static str) -> Failure {
+        let ridden = entry.ends_with('!');
+        let (name, others) = match entry.split_once('=') {
+            Some((name, others)) => (name, Some(others)),
+            None => (entry.trim_end_matches('!'), None),
+        };
+        let errno = ERRNOS.iter().find(|(known, _)| *known == name);
+        let &(_, errno) = errno.unwrap_or_else(|| panic!("the number of {name}"));
+        Failure { name, errno, others, ridden }
+    }
+
+    /// The codes by which the program may hear of it.
+    pub fn codes(&self) -> Vec<String> {
+        match self.others {
+            _ if self.ridden => Vec::new(),
+            Some(others) => others.split('|').map(|code| format!("SK_E{code}")).collect(),
+            None => vec![self.namesake()],
+        }
+    }
+
+    fn namesake(&self) -> String {
+        match self.name {
+            "EPERM" => "SK_EACCES".to_string(),
+            "ENODEV" => "SK_ENOENT".to_string(),
+            "EIO" | "ELOOP" | "ENOTDIR" | "EROFS" => "SK_EOTHER".to_string(),
+            name => format!("SK_{name}"),
+        }
+    }
+
+    /// It is told with the errno that the system gave.
+    pub fn keeps_errno(&self) -> bool {
+        self.others.is_none()
+    }
+}
+
+impl Fault {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Fails(failure) => failure.name,
+            Fault::Short => "short",
+        }
+    }
+
+    /// What one call lacks the next one may lack too; and signals come again and again.
+    pub fn may_stay(&self) -> bool {
+        ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].contains(&self.name()) || self.is_interruption()
+    }
+
+    pub fn is_interruption(&self) -> bool {
+        self.name() == "EINTR"
+    }
+}
+
 impl Row {
     pub fn faults(&self) -> impl Iterator<Item = Fault> + use<> {
+        let entries = self.failures.iter().flat_map(|list| list.split_whitespace());
         let short = self.short.map(|_| Fault::Short);
-        self.failures.iter().map(|&failure| Fault::Fails(failure)).chain(short)
+        entries.map(|entry| Fault::Fails(Failure::new(entry))).chain(short)
     }
 
     /// What the tracer has to do; `None`: this call is as short as can be.
@@ -92,7 +126,7 @@ impl Row {
 }
 
 /// The row of a call, if it has one.
-pub fn row(call: &Call) -> Option<&'static Row> {
+pub fn row_of(call: &Call) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.number == call.number && (row.is)(call))
 }
 
@@ -109,51 +143,6 @@ pub fn numbers() -> Vec<c_long> {
 pub fn is_left_alone(number: c_long) -> bool {
     NOT_OURS.contains(&number) || ROWS.iter().any(|row| row.number == number)
 }
-
-macro_rules! failure {
-    ($errno:ident, $told:expr) => {
-        Failure { errno: libc::$errno, name: stringify!($errno), told: $told }
-    };
-}
-
-/// `told![EMFILE ENFILE]`: each is told by its namesake among the codes.
-macro_rules! told {
-    ($($errno:ident)*) => { [$(failure!($errno, Told::Code(concat!("SK_", stringify!($errno))))),*] };
-}
-
-/// `ridden![EINTR]`: nobody hears of them.
-macro_rules! ridden {
-    ($($errno:ident)*) => { [$(failure!($errno, Told::Nothing)),*] };
-}
-
-/// Some lists as one.
-macro_rules! failures {
-    ($($list:expr),* $(,)?) => {{
-        const LISTS: &[&[Failure]] = &[$(&$list),*];
-        const COUNT: usize = { let mut n = 0; let mut at = 0; while at < LISTS.len() { n += LISTS[at].len(); at += 1; } n };
-        const ALL: [Failure; COUNT] = {
-            let mut all = [failure!(EIO, Told::Nothing); COUNT];
-            let (mut list, mut at, mut n) = (0, 0, 0);
-            while list < LISTS.len() {
-                while at < LISTS[list].len() {
-                    all[n] = LISTS[list][at];
-                    at += 1;
-                    n += 1;
-                }
-                at = 0;
-                list += 1;
-            }
-            all
-        };
-        &ALL
-    }};
-}
-
-const NOT_PERMITTED: [Failure; 2] =
-    [failure!(EACCES, Told::Code("SK_EACCES")), failure!(EPERM, Told::Code("SK_EACCES"))];
-/// The errors of the network that a listener's queue or a connected socket can hold, see
-/// accept(2), ip(7) and tcp(7).
-const NETWORK: [Failure; 3] = told![ENETDOWN ENETUNREACH EHOSTUNREACH];
 
 fn any(_: &Call) -> bool {
     true
@@ -194,6 +183,12 @@ fn event(call: &Call) -> bool {
     call.descriptor() == Descriptor::Anonymous
 }
 
+/// A membership changes.
+fn group(call: &Call) -> bool {
+    let ip = [libc::IPPROTO_IP, libc::IPPROTO_IPV6].contains(&(call.arguments[1] as c_int));
+    ip && (libc::MCAST_JOIN_GROUP..=libc::MCAST_LEAVE_SOURCE_GROUP).contains(&(call.arguments[2] as c_int))
+}
+
 /// The number or the name of an interface is asked for.
 fn interface(call: &Call) -> bool {
     [libc::SIOCGIFINDEX, libc::SIOCGIFNAME].contains(&call.arguments[1])
@@ -225,263 +220,135 @@ fn table(call: &Call) -> bool {
     call.arguments[3] as c_int == flags && call.arguments[2] as c_int != libc::PROT_NONE
 }
 
-const fn plain(
-    name: &'static str,
-    number: c_long,
-    is: fn(&Call) -> bool,
-    failures: &'static [Failure],
-) -> Row {
-    Row { name, number, is, failures, short: None, made: false }
-}
-
 /// The length of a transfer is its third argument.
 const HALF: Option<Act> = Some(Act::Halve(2));
+const ONE_PIECE: Option<Act> = Some(Act::OnePiece(1));
 
-const SEND: &[Failure] = failures![
-    ridden![EINTR EAGAIN],
-    told![ECONNRESET EPIPE ETIMEDOUT ENOBUFS ENOMEM],
-    NETWORK,
-    [failure!(EPERM, Told::Code("SK_EACCES"))], // a packet filter, see sendto(2) in netfilter's words
-];
-const SEND_DATAGRAM: &[Failure] =
-    failures![ridden![EINTR EAGAIN], told![ECONNREFUSED EMSGSIZE ENOBUFS ENOMEM], NETWORK, NOT_PERMITTED,];
-/// Where the kernel does not cut into segments: they go one by one.
-const NO_SEGMENTS: &[Failure] =
-    failures![told![EINVAL EOPNOTSUPP], [failure!(EIO, Told::As(&["SK_EOTHER"]))]];
-const RECEIVE: &[Failure] =
-    failures![ridden![EINTR EAGAIN], told![ECONNRESET ETIMEDOUT ENOBUFS ENOMEM], NETWORK];
-const RECEIVE_DATAGRAM: &[Failure] =
-    failures![ridden![EINTR EAGAIN], told![ECONNREFUSED ENOBUFS ENOMEM], NETWORK];
+/// What a socket holds of the network's errors until the next call, see ip(7) and tcp(7).
+const NETWORK: &str = "ENETDOWN ENETUNREACH EHOSTUNREACH";
+/// EPERM: a packet filter.
+const SEND: &[&str] = &["EINTR! EAGAIN! ECONNRESET EPIPE ETIMEDOUT ENOBUFS ENOMEM EPERM", NETWORK];
+const SEND_DATAGRAM: &[&str] = &["EINTR! EAGAIN! ECONNREFUSED EMSGSIZE ENOBUFS ENOMEM EACCES EPERM", NETWORK];
+const RECEIVE: &[&str] = &["EINTR! EAGAIN! ECONNRESET ETIMEDOUT ENOBUFS ENOMEM", NETWORK];
+const RECEIVE_DATAGRAM: &[&str] = &["EINTR! EAGAIN! ECONNREFUSED ENOBUFS ENOMEM", NETWORK];
 
+/// The first row that fits is a call's.
+#[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     // socket(2)
-    plain(
-        "socket",
-        libc::SYS_socket,
-        any,
-        failures![told![EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT], NOT_PERMITTED,],
-    ),
+    row("socket", libc::SYS_socket, any,
+        &["EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT EACCES EPERM"]),
     // socketpair(2), socket(2)
-    plain(
-        "socketpair",
-        libc::SYS_socketpair,
-        any,
-        failures![told![EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM EOPNOTSUPP EPROTONOSUPPORT],],
-    ),
-    // bind(2)
-    plain(
-        "bind",
-        libc::SYS_bind,
-        any,
-        failures![told![EADDRINUSE EADDRNOTAVAIL ENOMEM ENOENT], NOT_PERMITTED,],
-    ),
+    row("socketpair", libc::SYS_socketpair, any,
+        &["EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM EOPNOTSUPP EPROTONOSUPPORT"]),
+    // bind(2), unix(7)
+    row("bind", libc::SYS_bind, any, &["EADDRINUSE EADDRNOTAVAIL ENOMEM ENOENT EACCES EPERM"]),
     // listen(2)
-    plain("listen", libc::SYS_listen, any, failures![told![EADDRINUSE]]),
+    row("listen", libc::SYS_listen, any, &["EADDRINUSE"]),
     // accept(2): errors of the network that wait on the connection are like EAGAIN, "retry".
-    plain(
-        "accept4",
-        libc::SYS_accept4,
-        any,
-        failures![
-            ridden![EAGAIN EINTR ECONNABORTED EPROTO ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH ENETUNREACH],
-            told![EMFILE ENFILE ENOBUFS ENOMEM],
-            [failure!(EPERM, Told::Code("SK_EACCES"))],
-        ],
-    ),
-    // connect(2), tcp(7). EAGAIN: no local port is free. ECONNABORTED: an earlier attempt has failed.
-    plain(
-        "connect (TCP)",
-        libc::SYS_connect,
-        tcp,
-        failures![
-            ridden![EINTR EINPROGRESS EALREADY],
-            [failure!(EAGAIN, Told::As(&["SK_EADDRNOTAVAIL"]))],
-            told![EADDRINUSE EADDRNOTAVAIL ECONNREFUSED ECONNRESET ECONNABORTED ETIMEDOUT ENOBUFS ENOMEM],
-            NETWORK,
-            NOT_PERMITTED,
-        ],
-    ),
+    row("accept4", libc::SYS_accept4, any,
+        &["EINTR! EAGAIN! ECONNABORTED! EPROTO! ENETDOWN! ENOPROTOOPT! EHOSTDOWN! ENONET! EHOSTUNREACH! ENETUNREACH!",
+          "EMFILE ENFILE ENOBUFS ENOMEM EPERM"]),
+    // connect(2), tcp(7). EINPROGRESS and EALREADY come by themselves. EAGAIN: no local port is
+    // free. ECONNABORTED: an earlier attempt has failed.
+    row("connect (TCP)", libc::SYS_connect, tcp,
+        &["EINTR! EAGAIN=ADDRNOTAVAIL EADDRINUSE EADDRNOTAVAIL ECONNREFUSED ECONNRESET ECONNABORTED ETIMEDOUT",
+          "ENOBUFS ENOMEM EACCES EPERM", NETWORK]),
     // connect(2), unix(7). EAGAIN: the peer's queue is full.
-    plain(
-        "connect (Unix)",
-        libc::SYS_connect,
-        unix_connection,
-        failures![ridden![EINTR EAGAIN], told![ECONNREFUSED ENOENT ENOMEM], NOT_PERMITTED,],
-    ),
+    row("connect (Unix)", libc::SYS_connect, unix_connection,
+        &["EINTR! EAGAIN! ECONNREFUSED ENOENT ENOMEM EACCES EPERM"]),
     // connect(2), unix(7). With this sk_serve asks whether a server is alive, too.
-    plain(
-        "connect (Unix datagrams)",
-        libc::SYS_connect,
-        unix_datagram,
-        failures![
-            ridden![EINTR],
-            [
-                failure!(ECONNREFUSED, Told::Code("SK_ECONNREFUSED")),
-                failure!(ENOMEM, Told::Code("SK_ENOMEM"))
-            ],
-            [failure!(EACCES, Told::As(&["SK_EACCES", "SK_EADDRINUSE"]))],
-            [failure!(EPERM, Told::As(&["SK_EACCES", "SK_EADDRINUSE"]))],
-            [failure!(ENOENT, Told::As(&["SK_ENOENT", "SK_EADDRINUSE"]))],
-        ],
-    ),
+    row("connect (Unix datagrams)", libc::SYS_connect, unix_datagram,
+        &["EINTR! ECONNREFUSED ENOMEM EACCES=ACCES|ADDRINUSE EPERM=ACCES|ADDRINUSE ENOENT=NOENT|ADDRINUSE"]),
     // connect(2), udp(7), ip(7)
-    plain(
-        "connect (datagrams)",
-        libc::SYS_connect,
-        any,
-        failures![
-            ridden![EINTR],
-            [failure!(EAGAIN, Told::As(&["SK_EADDRNOTAVAIL", "SK_EAGAIN"]))],
-            told![EADDRNOTAVAIL ECONNREFUSED ENETUNREACH EHOSTUNREACH ENOBUFS ENOMEM],
-            NOT_PERMITTED,
-        ],
-    ),
+    row("connect (datagrams)", libc::SYS_connect, any,
+        &["EINTR! EAGAIN=ADDRNOTAVAIL|AGAIN EADDRNOTAVAIL ECONNREFUSED ENETUNREACH EHOSTUNREACH",
+          "ENOBUFS ENOMEM EACCES EPERM"]),
     // send(2), tcp(7), ip(7), unix(7)
-    Row { short: HALF, ..plain("sendto (stream)", libc::SYS_sendto, stream, SEND) },
-    plain("sendto (seqpacket)", libc::SYS_sendto, seqpacket, SEND),
+    Row { short: HALF, ..row("sendto (stream)", libc::SYS_sendto, stream, SEND) },
+    row("sendto (seqpacket)", libc::SYS_sendto, seqpacket, SEND),
     // send(2), udp(7), ip(7)
-    plain("sendto (datagrams)", libc::SYS_sendto, datagram, SEND_DATAGRAM),
+    row("sendto (datagrams)", libc::SYS_sendto, datagram, SEND_DATAGRAM),
     // recv(2), tcp(7), ip(7), unix(7)
-    Row { short: HALF, ..plain("recvfrom (stream)", libc::SYS_recvfrom, stream, RECEIVE) },
-    plain("recvfrom (seqpacket)", libc::SYS_recvfrom, seqpacket, RECEIVE),
+    Row { short: HALF, ..row("recvfrom (stream)", libc::SYS_recvfrom, stream, RECEIVE) },
+    row("recvfrom (seqpacket)", libc::SYS_recvfrom, seqpacket, RECEIVE),
     // recv(2), udp(7), ip(7)
-    plain("recvfrom (datagrams)", libc::SYS_recvfrom, datagram, RECEIVE_DATAGRAM),
-    // The same calls for lists and control data: sendmsg(2), recvmsg(2), unix(7)
-    Row { short: Some(Act::OnePiece(1)), ..plain("sendmsg (stream)", libc::SYS_sendmsg, stream, SEND) },
-    plain("sendmsg (seqpacket)", libc::SYS_sendmsg, seqpacket, SEND),
-    plain("sendmsg (datagrams)", libc::SYS_sendmsg, datagram, SEND_DATAGRAM),
-    Row { short: Some(Act::OnePiece(1)), ..plain("recvmsg (stream)", libc::SYS_recvmsg, stream, RECEIVE) },
-    plain("recvmsg (seqpacket)", libc::SYS_recvmsg, seqpacket, RECEIVE),
-    plain("recvmsg (datagrams)", libc::SYS_recvmsg, datagram, RECEIVE_DATAGRAM),
-    // sendmmsg(2), recvmmsg(2), udp(7): the third argument is the number of messages.
-    Row {
-        short: HALF,
-        ..plain("sendmmsg", libc::SYS_sendmmsg, any, failures![*SEND_DATAGRAM, *NO_SEGMENTS])
-    },
-    Row { short: HALF, ..plain("recvmmsg", libc::SYS_recvmmsg, any, RECEIVE_DATAGRAM) },
+    row("recvfrom (datagrams)", libc::SYS_recvfrom, datagram, RECEIVE_DATAGRAM),
+    // The same for lists and control data: sendmsg(2), recvmsg(2), unix(7)
+    Row { short: ONE_PIECE, ..row("sendmsg (stream)", libc::SYS_sendmsg, stream, SEND) },
+    row("sendmsg (seqpacket)", libc::SYS_sendmsg, seqpacket, SEND),
+    row("sendmsg (datagrams)", libc::SYS_sendmsg, datagram, SEND_DATAGRAM),
+    Row { short: ONE_PIECE, ..row("recvmsg (stream)", libc::SYS_recvmsg, stream, RECEIVE) },
+    row("recvmsg (seqpacket)", libc::SYS_recvmsg, seqpacket, RECEIVE),
+    row("recvmsg (datagrams)", libc::SYS_recvmsg, datagram, RECEIVE_DATAGRAM),
+    // sendmmsg(2), recvmmsg(2): the third argument is the number of messages. EINVAL, EIO, EOPNOTSUPP:
+    // the system can't cut into segments, see udp(7).
+    Row { short: HALF, ..row("sendmmsg", libc::SYS_sendmmsg, any,
+        &["EINTR! EAGAIN! ECONNREFUSED EMSGSIZE ENOBUFS ENOMEM EACCES EPERM EINVAL EIO EOPNOTSUPP", NETWORK]) },
+    Row { short: HALF, ..row("recvmmsg", libc::SYS_recvmmsg, any, RECEIVE_DATAGRAM) },
     // sendfile(2), and what send(2) says. EINVAL, ENOSYS: not this file.
-    Row {
-        short: Some(Act::Halve(3)),
-        ..plain(
-            "sendfile",
-            libc::SYS_sendfile,
-            any,
-            failures![SEND, ridden![EINVAL ENOSYS], [failure!(EIO, Told::As(&["SK_EOTHER"]))],],
-        )
-    },
+    Row { short: Some(Act::Halve(3)), ..row("sendfile", libc::SYS_sendfile, any,
+        &["EINTR! EAGAIN! EINVAL! ENOSYS! EIO ECONNRESET EPIPE ETIMEDOUT ENOBUFS ENOMEM EPERM", NETWORK]) },
     // pread(2)
-    Row {
-        short: HALF,
-        ..plain(
-            "pread64",
-            libc::SYS_pread64,
-            proc_file,
-            failures![ridden![EINTR], [failure!(EIO, Told::As(&["SK_EOTHER"]))],],
-        )
-    },
+    Row { short: HALF, ..row("pread64", libc::SYS_pread64, proc_file, &["EINTR! EIO"]) },
     // shutdown(2). What is not connected is shut down all the same, which is what wakes a listener.
-    Row { made: true, ..plain("shutdown", libc::SYS_shutdown, any, failures![told![ENOTCONN]]) },
+    Row { made: true, ..row("shutdown", libc::SYS_shutdown, any, &["ENOTCONN"]) },
     // getsockopt(2); ENOBUFS, ENOMEM: POSIX
-    plain(
-        "getsockopt",
-        libc::SYS_getsockopt,
-        any,
-        failures![
-            told![ENOBUFS ENOMEM],
-            [failure!(ENOPROTOOPT, Told::As(&["SK_ENOPROTOOPT", "SK_ENOTSOCK"]))],
-        ],
-    ),
+    row("getsockopt", libc::SYS_getsockopt, any, &["ENOPROTOOPT=NOPROTOOPT|NOTSOCK ENOBUFS ENOMEM"]),
+    // ip(7), ipv6(7), RFC 3678. EINVAL: not in that group; EADDRNOTAVAIL: of that source.
+    row("setsockopt (groups)", libc::SYS_setsockopt, group,
+        &["EINVAL=INVAL|ADDRNOTAVAIL EADDRNOTAVAIL=ADDRNOTAVAIL|ADDRINUSE ENODEV EADDRINUSE ENOBUFS ENOMEM"]),
     // setsockopt(2); ENOBUFS, ENOMEM: POSIX; EPERM: socket(7), SO_MARK and others
-    plain(
-        "setsockopt",
-        libc::SYS_setsockopt,
-        any,
-        failures![told![EINVAL ENOPROTOOPT ENOBUFS ENOMEM], NOT_PERMITTED],
-    ),
+    row("setsockopt", libc::SYS_setsockopt, any, &["EINVAL ENOPROTOOPT ENOBUFS ENOMEM EACCES EPERM"]),
     // getsockname(2)
-    plain("getsockname", libc::SYS_getsockname, any, failures![told![ENOBUFS]]),
+    row("getsockname", libc::SYS_getsockname, any, &["ENOBUFS"]),
     // getpeername(2)
-    plain("getpeername", libc::SYS_getpeername, any, failures![told![ENOBUFS ENOTCONN]]),
+    row("getpeername", libc::SYS_getpeername, any, &["ENOBUFS ENOTCONN"]),
     // netdevice(7)
-    plain(
-        "ioctl (interface)",
-        libc::SYS_ioctl,
-        interface,
-        failures![[failure!(ENODEV, Told::As(&["SK_ENOENT"]))], told![EACCES],],
-    ),
-    // ioctl(2): FIONBIO, and tcp(7), udp(7). Under a security module, EACCES.
-    plain("ioctl", libc::SYS_ioctl, ours, failures![told![EINVAL EACCES]]),
-    // fcntl(2)
-    plain(
-        "fcntl (F_DUPFD_CLOEXEC)",
-        libc::SYS_fcntl,
-        command::<{ libc::F_DUPFD_CLOEXEC }>,
-        failures![told![EMFILE], [failure!(EINVAL, Told::As(&["SK_EMFILE"]))],],
-    ),
+    row("ioctl (interface)", libc::SYS_ioctl, interface, &["ENODEV=NOENT EACCES"]),
+    // ioctl(2): FIONBIO, and tcp(7), udp(7). EACCES: a security module.
+    row("ioctl", libc::SYS_ioctl, ours, &["EINVAL EACCES"]),
+    // fcntl(2). EINVAL: the lowest number wanted lies beyond the limit.
+    row("fcntl (F_DUPFD_CLOEXEC)", libc::SYS_fcntl, command::<{ libc::F_DUPFD_CLOEXEC }>,
+        &["EMFILE EINVAL=MFILE"]),
     // dup(2)
-    plain("dup3", libc::SYS_dup3, ours, failures![ridden![EINTR], told![EBUSY EMFILE]]),
+    row("dup3", libc::SYS_dup3, ours, &["EINTR! EBUSY EMFILE"]),
     // close(2): the descriptor is gone all the same.
-    Row { made: true, ..plain("close", libc::SYS_close, ours, failures![ridden![EINTR EIO ENOSPC EDQUOT]]) },
+    Row { made: true, ..row("close", libc::SYS_close, ours, &["EINTR! EIO! ENOSPC! EDQUOT!"]) },
     // eventfd(2)
-    plain(
-        "eventfd2",
-        libc::SYS_eventfd2,
-        any,
-        failures![told![EMFILE ENFILE ENOMEM], [failure!(ENODEV, Told::Code("SK_ENOENT"))],],
-    ),
+    row("eventfd2", libc::SYS_eventfd2, any, &["EMFILE ENFILE ENODEV ENOMEM"]),
     // read(2) and eventfd(2): another thread was faster.
-    plain("read (eventfd)", libc::SYS_read, event, failures![ridden![EAGAIN]]),
+    row("read (eventfd)", libc::SYS_read, event, &["EAGAIN!"]),
     // epoll_create(2)
-    plain("epoll_create1", libc::SYS_epoll_create1, any, failures![told![EMFILE ENFILE ENOMEM]]),
+    row("epoll_create1", libc::SYS_epoll_create1, any, &["EMFILE ENFILE ENOMEM"]),
     // epoll_ctl(2); ENOSPC: fs.epoll.max_user_watches
-    plain(
-        "epoll_ctl (EPOLL_CTL_ADD)",
-        libc::SYS_epoll_ctl,
-        command::<{ libc::EPOLL_CTL_ADD }>,
-        failures![told![ENOMEM], [failure!(ENOSPC, Told::As(&["SK_ENOMEM"]))],],
-    ),
-    plain("epoll_ctl", libc::SYS_epoll_ctl, any, failures![told![ENOMEM]]),
+    row("epoll_ctl (EPOLL_CTL_ADD)", libc::SYS_epoll_ctl, command::<{ libc::EPOLL_CTL_ADD }>,
+        &["ENOMEM ENOSPC=NOMEM"]),
+    row("epoll_ctl", libc::SYS_epoll_ctl, any, &["ENOMEM"]),
     // epoll_wait(2)
-    plain("epoll_wait", libc::SYS_epoll_wait, any, failures![ridden![EINTR]]),
+    row("epoll_wait", libc::SYS_epoll_wait, any, &["EINTR!"]),
     // poll(2)
-    plain("ppoll", libc::SYS_ppoll, any, failures![ridden![EINTR], told![ENOMEM EINVAL]]),
+    row("ppoll", libc::SYS_ppoll, any, &["EINTR! ENOMEM EINVAL"]),
     // mmap(2)
-    plain("mmap", libc::SYS_mmap, table, failures![told![EAGAIN ENFILE ENOMEM], NOT_PERMITTED]),
+    row("mmap", libc::SYS_mmap, table, &["EAGAIN ENFILE ENOMEM EACCES EPERM"]),
     // clone(2), pthread_create(3): a look-up's thread, or one of the program's own.
-    plain(
-        "clone3",
-        libc::SYS_clone3,
-        any,
-        failures![
-            [failure!(EAGAIN, Told::As(&["SK_ENOMEM"]))],
-            told![ENOMEM],
-            [failure!(EPERM, Told::As(&["SK_EACCES", "SK_EOTHER"]))],
-        ],
-    ),
+    row("clone3", libc::SYS_clone3, any, &["EAGAIN=NOMEM ENOMEM EPERM=ACCES|OTHER"]),
     // stat(2)
-    plain(
-        "lstat",
-        libc::SYS_newfstatat,
-        lstat,
-        failures![
-            told![ENAMETOOLONG ENOMEM],
-            NOT_PERMITTED,
-            [failure!(ENOENT, Told::As(&["SK_ENOENT", "SK_EADDRINUSE"]))],
-            [failure!(ELOOP, Told::As(&["SK_EOTHER"])), failure!(ENOTDIR, Told::As(&["SK_EOTHER"]))],
-        ],
-    ),
+    row("lstat", libc::SYS_newfstatat, lstat,
+        &["ENAMETOOLONG ENOMEM EACCES EPERM ENOENT=NOENT|ADDRINUSE ELOOP ENOTDIR"]),
     // unlink(2)
-    plain(
-        "unlink",
-        libc::SYS_unlink,
-        any,
-        failures![
-            told![EBUSY],
-            NOT_PERMITTED,
-            [failure!(ENOENT, Told::As(&["SK_ENOENT", "SK_EADDRINUSE"]))],
-            [failure!(EROFS, Told::As(&["SK_EOTHER"])), failure!(EIO, Told::As(&["SK_EOTHER"]))],
-        ],
-    ),
+    row("unlink", libc::SYS_unlink, any, &["EBUSY EACCES EPERM ENOENT=NOENT|ADDRINUSE EROFS EIO"]),
+];
+
+macro_rules! errnos {
+    ($($name:ident)*) => { &[$((stringify!($name), libc::$name)),*] };
+}
+
+const ERRNOS: &[(&str, c_int)] = errnos![
+    EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY ECONNABORTED ECONNREFUSED ECONNRESET
+    EDQUOT EHOSTDOWN EHOSTUNREACH EINTR EINVAL EIO ELOOP EMFILE EMSGSIZE ENAMETOOLONG ENETDOWN
+    ENETUNREACH ENFILE ENOBUFS ENODEV ENOENT ENOMEM ENONET ENOPROTOOPT ENOSPC ENOSYS ENOTCONN
+    ENOTDIR EOPNOTSUPP EPERM EPIPE EPROTO EPROTONOSUPPORT EROFS ETIMEDOUT
 ];
 
 /// What can't fail where the arguments are right, and what the C library and the programs do by

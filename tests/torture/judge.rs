@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use sk::capi::errors::{sk_error_name, sk_strerror};
 
-use super::calls::{Fault, Told};
+use super::calls::Fault;
 use super::trace::{End, Run};
 
 /// What is wrong with a run.
@@ -62,25 +62,21 @@ fn first_failure(output: &str) -> Option<&str> {
 /// Whether "CODE errno N from CALL" is what the program may hear of the fault.
 fn fits(line: &str, fault: Fault) -> bool {
     let Fault::Fails(failure) = fault else { return false };
-    match failure.told {
-        Told::Code(code) => line.starts_with(&format!("{code} errno {} from ", failure.errno)),
-        Told::As(codes) => codes.iter().any(|code| line.starts_with(&format!("{code} errno "))),
-        Told::Nothing => false,
-    }
+    failure.codes().iter().any(|code| {
+        let rest = line.strip_prefix(&format!("{code} errno "));
+        rest.is_some_and(|rest| {
+            !failure.keeps_errno() || rest.starts_with(&format!("{} from", failure.errno))
+        })
+    })
 }
 
 /// Whether a text for people says what the program may hear of the fault.
 fn explains(output: &str, fault: Fault) -> bool {
     let Fault::Fails(failure) = fault else { return false };
-    let codes: &[&str] = match &failure.told {
-        Told::Code(code) => std::slice::from_ref(code),
-        Told::As(codes) => codes,
-        Told::Nothing => &[],
-    };
     let sentences = sentences();
-    codes.iter().any(|&code| {
-        let words = WORDS.iter().filter(|(of, _)| *of == code).map(|(_, words)| *words);
-        words.chain([code, sentences[code].as_str()]).any(|words| output.contains(words))
+    failure.codes().iter().any(|code| {
+        let words = WORDS.iter().filter(|(of, _)| of == code).map(|(_, words)| *words);
+        words.chain([code.as_str(), sentences[code].as_str()]).any(|words| output.contains(words))
     })
 }
 

@@ -1,4 +1,4 @@
-//! The runs: which there are, two at a time, and their count.
+//! The runs: which there are, a few at a time, and their count.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,13 @@ use super::trace::{self, End, Run};
 /// Far more than any run takes: only a hang lasts that long.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// So many runs at a time.
-const WORKERS: usize = 2;
+/// So many runs at a time: the cover programs work, the examples may wait for their time limits.
+fn workers(speaks: Speaks) -> usize {
+    match speaks {
+        Speaks::Lines => 2,
+        Speaks::Sentences => 16,
+    }
+}
 
 /// Of each fault of each kind of call, and each program, when it has to be short.
 const A_FEW: usize = 6;
@@ -50,10 +55,12 @@ impl Plan {
 }
 
 /// All runs of this process.
-static COUNT: Mutex<Count> = Mutex::new(Count { injected: 0, wrong: [0; 4] });
+static COUNT: Mutex<Count> = Mutex::new(Count { injected: 0, met: BTreeSet::new(), wrong: [0; 4] });
 
 struct Count {
     injected: usize,
+    /// Calls with the faults that they met.
+    met: BTreeSet<(&'static str, &'static str)>,
     wrong: [usize; 4],
 }
 
@@ -82,8 +89,11 @@ pub fn main() {
             trials.push(Trial::test(format!("{name} [{linking:?}]"), test));
         }
     }
+    // The trials run in this order.
+    trials.push(Trial::test("every_fault_was_met", every_fault_was_met));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    let Count { injected, wrong: [hangs, crashes, leaks, untruthful] } = *COUNT.lock().expect("a count");
+    let count = COUNT.lock().expect("a count");
+    let (injected, [hangs, crashes, leaks, untruthful]) = (count.injected, count.wrong);
     println!(
         "torture: {injected} faults injected, {hangs} hangs, {crashes} crashes, {leaks} leaks, {untruthful} untruthful"
     );
@@ -130,7 +140,7 @@ fn subjects(source: &Path, linking: Linking, speaks: Speaks) -> Vec<Subject> {
 fn calls_of(subject: &Subject) -> Result<Vec<&'static Row>, Failed> {
     let mut rows = Vec::new();
     let run = trace::run(&subject.program, &subject.arguments, &calls::numbers(), LIMIT, &mut |call| {
-        rows.extend(calls::row(call));
+        rows.extend(calls::row_of(call));
         None
     })?;
     if run.end != End::Exit(0) || run.output.contains("fault: ") || !run.open.is_empty() {
@@ -146,7 +156,7 @@ fn inject(subject: &Subject, plan: &Plan) -> std::io::Result<(bool, Run)> {
         if seen > plan.nth && !(met && plan.stays) {
             return None;
         }
-        let row = calls::row(call)?;
+        let row = calls::row_of(call)?;
         seen += 1;
         let its_turn = match seen.cmp(&(plan.nth + 1)) {
             Ordering::Less => false,
@@ -154,7 +164,10 @@ fn inject(subject: &Subject, plan: &Plan) -> std::io::Result<(bool, Run)> {
             Ordering::Equal => std::ptr::eq(row, plan.row),
             Ordering::Greater => !plan.fault.is_interruption() || is_triangular(seen - plan.nth - 1),
         };
-        let fault = row.faults().find(|fault| fault.name() == plan.fault.name()).filter(|_| its_turn)?;
+        if !its_turn {
+            return None;
+        }
+        let fault = row.faults().find(|fault| fault.name() == plan.fault.name())?;
         let act = row.act(call, fault);
         met |= act.is_some();
         act
@@ -178,27 +191,31 @@ fn torture(source: &Path, linking: Linking, speaks: Speaks, full: bool) -> Resul
         runs = thin_out(runs);
     }
     let next = AtomicUsize::new(0);
-    let result = Mutex::new((0, Vec::new()));
+    let result = Mutex::new((0, BTreeSet::new(), Vec::new()));
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..workers(speaks) {
             scope.spawn(|| {
                 while let Some((subject, plan)) = runs.get(next.fetch_add(1, Relaxed)) {
                     let (met, run) = inject(subject, plan).expect("a run");
                     let wrong = judge(&run, subject.speaks, plan.fault);
                     let mut result = result.lock().expect("no other worker panicked");
-                    result.0 += usize::from(met);
+                    if met {
+                        result.0 += 1;
+                        result.1.insert((plan.row.name, plan.fault.name()));
+                    }
                     if let Some(wrong) = wrong {
                         let run_name = format!("{} {} {}", subject.name, plan.nth, plan.name());
                         println!("{wrong:?}: SK_TORTURE=\"{run_name}\": {}", plan.row.name);
-                        result.1.push((wrong, run_name));
+                        result.2.push((wrong, run_name));
                     }
                 }
             });
         }
     });
-    let (injected, wrong) = result.into_inner().expect("no worker panicked");
+    let (injected, met, wrong) = result.into_inner().expect("no worker panicked");
     let mut count = COUNT.lock().expect("a count");
     count.injected += injected;
+    count.met.extend(met);
     wrong.iter().for_each(|(wrong, _)| count.wrong[*wrong as usize] += 1);
     println!(
         "{} [{linking:?}]: {injected} faults in {} runs, {:?}",
@@ -283,7 +300,7 @@ fn every_system_call_is_known() -> Result<(), Failed> {
     for source in cover_programs() {
         for subject in subjects(&source, Linking::Shared, Speaks::Lines) {
             trace::run(&subject.program, &subject.arguments, &[], LIMIT, &mut |call| {
-                match calls::row(call) {
+                match calls::row_of(call) {
                     Some(row) => drop(met.insert(row.name)),
                     None if calls::is_left_alone(call.number) => {}
                     None => drop(unknown.insert(call.number)),
@@ -297,4 +314,12 @@ fn every_system_call_is_known() -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("calls without a row: {unknown:?}; rows without a call: {idle:?}").into())
+}
+
+/// Every fault of every row, by one call at least; where all programs were run.
+fn every_fault_was_met() -> Result<(), Failed> {
+    let met = &COUNT.lock().expect("a count").met;
+    let all = calls::ROWS.iter().flat_map(|row| row.faults().map(|fault| (row.name, fault.name())));
+    let missing: Vec<_> = all.filter(|pair| !met.contains(pair)).collect();
+    if missing.is_empty() || met.is_empty() { Ok(()) } else { Err(format!("not met: {missing:?}").into()) }
 }
