@@ -241,18 +241,18 @@ pub fn inet6_in_place(to: &mut MaybeUninit<Address>) {
         let inet6 = to.cast::<sockaddr_in6>().read();
         let ip = inet6.sin6_addr.s6_addr;
         (&raw mut (*to).port).write(u16::from_be(inet6.sin6_port));
-        (&raw mut (*to).path_len).write(0);
         match ip.split_first_chunk() {
+            // Where flow_info and path_len are, the kernel has written the first zeros of `head`.
             Some((head, &[a, b, c, d])) if *head == V4_MAPPED => {
                 (&raw mut (*to).family).write(Family::SK_INET as u16);
                 (&raw mut (*to).scope_id).write(0);
-                (&raw mut (*to).flow_info).write(0);
                 (&raw mut (*to).ip).cast::<[u8; 4]>().write([a, b, c, d]);
             }
             _ => {
                 (&raw mut (*to).family).write(Family::SK_INET6 as u16);
                 (&raw mut (*to).scope_id).write(inet6.sin6_scope_id);
                 (&raw mut (*to).flow_info).write(u32::from_be(inet6.sin6_flowinfo));
+                (&raw mut (*to).path_len).write(0);
                 (&raw mut (*to).ip).write(ip);
             }
         }
