@@ -246,7 +246,9 @@ CASE(descriptors_that_are_no_readable_file)
         CHECK_GIVES(sk_send_file(p[0], file, 0, -1), 10);
         CHECK_GIVES(sk_send(p[0], "x", 1, 0), 1);
         CHECK_OK(sk_recv_all(p[1], b, 11, NULL));
-        CHECK_FAILS(sk_send_file(p[0], open("/proc/self/mem", O_RDONLY | O_CLOEXEC), 0, 1), SK_EOTHER);
+        close_pair(p);
+        close(write_only);
+        remove_folder(folder);
     }
 }
 
@@ -254,10 +256,12 @@ CASE(a_file_that_can_not_be_read_has_an_error_of_its_own)
 {
     sk_handle p[2];
     unix_pair(SK_STREAM, p);
-    errno = ERRNO_UNTOUCHED;
-    refusal = EIO;
-    CHECK_EQ(sk_send_file(p[0], file_of(10), 0, -1), SK_EOTHER);
-    CHECK_EQ(errno, EIO);
+    for (int copied = 0; copied < 2; copied++) {
+        errno = ERRNO_UNTOUCHED;
+        refusal = copied ? 0 : EIO;
+        CHECK_EQ(sk_send_file(p[0], copied ? open("/proc/self/mem", O_RDONLY | O_CLOEXEC) : file_of(10), 0, -1), SK_EOTHER);
+        CHECK_EQ(errno, EIO);
+    }
 }
 
 CASE(files_that_the_system_makes_up)
