@@ -71,6 +71,15 @@ impl Pinned {
         let _keep = errno::Restore::later();
         let must_not_block = timer.limit() >= 0 || self.is_shared();
         let mut fruitless = 0u32;
+        // With a peer that keeps up, a call of many turns might never come to sleep.
+        if timer.turn() {
+            if self.is_closed() {
+                return Err(Stop::Closed);
+            }
+            if timer.limit() > 0 && timer.left() == Some(0) {
+                return Err(Stop::Time);
+            }
+        }
         loop {
             match attempt(must_not_block) {
                 Ok(result) => return Ok(result),

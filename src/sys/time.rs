@@ -14,17 +14,24 @@ pub fn yield_now() {
     unsafe { libc::sched_yield() };
 }
 
-/// A limit in milliseconds over a whole call, however many waits it has. The clock starts
-/// with the first wait, so that a call which waits for nothing does not ask the time.
+/// A limit in milliseconds over a whole call, however many waits it has. The clock starts with
+/// the first wait or the second turn, so that a call which is done at once does not ask the time.
 pub struct Timer {
     limit: i64,
     end: Option<u64>,
+    turns: bool,
 }
 
 impl Timer {
     /// `limit` milliseconds from the first wait on; -1: no limit.
     pub fn new(limit: i64) -> Timer {
-        Timer { limit, end: None }
+        Timer { limit, end: None, turns: false }
+    }
+
+    /// A call that moves more than one system call does begins the next one. Whether this is
+    /// not its first.
+    pub fn turn(&mut self) -> bool {
+        core::mem::replace(&mut self.turns, true)
     }
 
     pub fn limit(&self) -> i64 {
