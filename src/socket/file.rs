@@ -12,6 +12,9 @@ use crate::sys::{self, Errno, Fd, errno, poll, socket as calls};
 /// Bytes that a file which can't be sent without a copy is read in.
 const COPIED: usize = 256;
 
+/// Bytes after which a call that must not block looks whether it is to end.
+const PIECE: i64 = 1 << 20;
+
 impl Socket {
     /// Sends `count` bytes of a file from `offset` on; `None`: to its end. How many went; an
     /// error only where none did.
@@ -31,11 +34,16 @@ impl Socket {
                 if copies {
                     return self.copy(file, from, left, must_not_block);
                 }
+                let mut piece = left;
                 if must_not_block {
                     self.make_nonblocking()?;
+                    piece = left.min(PIECE);
                 }
-                let sent = file::send(self.fd(), file, from, left);
-                quiet.raised |= sent == Err(Errno(libc::EPIPE));
+                let sent = file::send(self.fd(), file, from, piece);
+                quiet.may_be_raised = match sent {
+                    Ok(sent) => sent > 0 && (sent as i64) < piece,
+                    Err(Errno(errno)) => errno != libc::EAGAIN && errno != libc::EINTR,
+                };
                 sent
             });
             match sent {

@@ -32,8 +32,9 @@ pub struct NoSigpipe {
     blocked: bool,
     /// One was pending already, and is the caller's.
     pending: bool,
-    /// The kernel has raised one.
-    pub raised: bool,
+    /// The kernel may have raised one. It tells so with EPIPE, unless some bytes went before,
+    /// which it tells instead; whatever it is asked next then fails, but not always with EPIPE.
+    pub may_be_raised: bool,
 }
 
 fn sigpipe() -> sigset_t {
@@ -52,14 +53,17 @@ fn contains(get: impl FnOnce(*mut sigset_t) -> c_int) -> bool {
     get(set.as_mut_ptr()) == 0 && unsafe { libc::sigismember(set.as_ptr(), libc::SIGPIPE) } == 1
 }
 
+fn is_pending() -> bool {
+    // SAFETY: the set is ours to write.
+    contains(|set| unsafe { libc::sigpending(set) })
+}
+
 impl NoSigpipe {
     #[inline(never)]
     pub fn new() -> NoSigpipe {
         // SAFETY: both sets are ours. Neither call can fail.
         let blocked = contains(|old| unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &sigpipe(), old) });
-        // SAFETY: the set is ours to write.
-        let pending = contains(|set| unsafe { libc::sigpending(set) });
-        NoSigpipe { blocked, pending, raised: false }
+        NoSigpipe { blocked, pending: is_pending(), may_be_raised: false }
     }
 }
 
@@ -67,11 +71,15 @@ impl Drop for NoSigpipe {
     #[inline(never)]
     fn drop(&mut self) {
         let set = sigpipe();
-        // Of two that are pending the kernel keeps one, so an earlier one stays.
-        if self.raised && !self.pending {
+        if self.may_be_raised {
             let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
             // SAFETY: set and time are ours. It takes the thread's own before the process's.
             while unsafe { syscall!(sigtimedwait(&set, null_mut(), &now)) } == Err(Errno(libc::EINTR)) {}
+            // Two of one thread are one to the kernel; beside one of the whole process there are two.
+            if self.pending && !is_pending() {
+                // SAFETY: it takes no pointer.
+                unsafe { libc::raise(libc::SIGPIPE) };
+            }
         }
         if !self.blocked {
             // SAFETY: the set is ours. It can't fail.
