@@ -49,8 +49,8 @@ pub unsafe extern "C" fn sk_addr_format(addr: *const Address, out: *mut c_char, 
         // SAFETY: NULL, or an address.
         let addr = unsafe { args::required(addr) }?;
         check(addr)?;
-        // SAFETY: NULL, or writable for len bytes. More than the longest text is not touched.
-        let room = unsafe { args::text_room(out, len.min(super::SK_ADDR_STRLEN)) }?;
+        // SAFETY: NULL, or writable for len bytes.
+        let room = unsafe { args::text_room(out, len, super::SK_ADDR_STRLEN) }?;
         Ok(format::format(addr, room) as c_int)
     })
 }

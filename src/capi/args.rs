@@ -152,13 +152,16 @@ pub unsafe fn optional_text<'a>(text: *const c_char) -> &'a CStr {
     if text.is_null() { c"" } else { unsafe { CStr::from_ptr(text) } }
 }
 
-/// Room for a text as snprintf has it.
+/// Room for a text as snprintf has it, of which no more than `most` bytes are touched.
 ///
 /// # Safety
 /// `out` is NULL or writable for `len` bytes as long as the result lives.
-pub unsafe fn text_room<'a>(out: *mut c_char, len: usize) -> Result<&'a mut [u8]> {
+pub unsafe fn text_room<'a>(out: *mut c_char, len: usize, most: usize) -> Result<&'a mut [u8]> {
+    if isize::try_from(len).is_err() {
+        return invalid();
+    }
     // SAFETY: as the caller promises.
-    let room = unsafe { self::room(out.cast(), len) }?;
+    let room = unsafe { self::room(out.cast(), len.min(most)) }?;
     room.fill(MaybeUninit::new(0));
     // SAFETY: every byte was just set.
     Ok(unsafe { &mut *(core::ptr::from_mut(room) as *mut [u8]) })
