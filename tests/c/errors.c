@@ -107,9 +107,35 @@ CASE(types_have_their_layout)
     CHECK_EQ(offsetof(sk_addr, ip), 16);
     CHECK_EQ(offsetof(sk_addr, path), 32);
     CHECK_EQ(sizeof(sk_addr), 140);
+    CHECK_EQ(sizeof((sk_addr){0}.ip), 16);
+    CHECK_EQ(sizeof((sk_addr){0}.path), SK_UNIX_PATH_MAX);
+    CHECK_EQ(offsetof(sk_buf, data), 0);
+    CHECK_EQ(offsetof(sk_buf, len), sizeof(void *));
+    CHECK_EQ(offsetof(sk_dgram, data), 0);
+    CHECK_EQ(offsetof(sk_dgram, room), sizeof(void *));
+    CHECK_EQ(offsetof(sk_dgram, len), 2 * sizeof(void *));
+    CHECK_EQ(offsetof(sk_dgram, addr), 3 * sizeof(void *));
+    CHECK(offsetof(sk_dgram, addr) < offsetof(sk_dgram, local));
+    CHECK_EQ(offsetof(sk_dgram, flags), offsetof(sk_dgram, local) + sizeof(void *));
+    CHECK_EQ(offsetof(sk_dgram, segment), offsetof(sk_dgram, flags) + 4);
+    CHECK_EQ(offsetof(sk_poll_item, handle), 0);
+    CHECK_EQ(offsetof(sk_poll_item, events), 8);
+    CHECK_EQ(offsetof(sk_poll_item, revents), 12);
+    CHECK_EQ(sizeof(sk_poll_item), 16);
+    CHECK_EQ(offsetof(sk_event, handle), 0);
+    CHECK_EQ(offsetof(sk_event, data), 8);
+    CHECK_EQ(offsetof(sk_event, events), 16);
+    CHECK_EQ(offsetof(sk_event, reserved), 20);
+    CHECK_EQ(sizeof(sk_event), 24);
+    CHECK_EQ(offsetof(sk_cred, pid), 0);
+    CHECK_EQ(offsetof(sk_cred, uid), 4);
+    CHECK_EQ(offsetof(sk_cred, gid), 8);
+    CHECK_EQ(sizeof(sk_cred), 12);
+    CHECK((sk_cred){.pid = -1}.pid < 0 && (sk_cred){.uid = UINT32_MAX}.uid > 0);
     CHECK_EQ(offsetof(sk_config, size), 0);
     CHECK_EQ(offsetof(sk_config, max_handles), sizeof(size_t));
     CHECK_EQ(offsetof(sk_config, memory), 2 * sizeof(size_t));
+    CHECK_EQ(offsetof(sk_config, memory_len), 3 * sizeof(size_t));
 }
 
 CASE(version_is_the_headers)
