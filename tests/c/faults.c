@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
-static int fail_send_timeout, fail_mode;
+static int fail_send_timeout, fail_mode, fail_socket;
 static int meeting, arrived, over;
 
 /* Goes on when another thread has come here too, or came to its end without. */
@@ -28,6 +28,22 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
     }
     return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
 }
+int socket(int family, int type, int protocol)
+{
+    if (fail_socket != 0) {
+        errno = fail_socket;
+        return -1;
+    }
+    return (int)syscall(SYS_socket, family, type, protocol);
+}
+int socketpair(int family, int type, int protocol, int out[2])
+{
+    if (fail_socket != 0) {
+        errno = fail_socket;
+        return -1;
+    }
+    return (int)syscall(SYS_socketpair, family, type, protocol, out);
+}
 int ioctl(int fd, unsigned long request, ...)
 {
     va_list list;
@@ -39,6 +55,51 @@ int ioctl(int fd, unsigned long request, ...)
         return -1;
     }
     return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+static void made_fails(int error, int64_t code)
+{
+    static const int kinds[][3] = {
+        {SK_INET, SK_STREAM, 0},   {SK_INET6, SK_STREAM, 0},     {SK_INET6, SK_DGRAM, 0},
+        {SK_UNIX, SK_DGRAM, 0},    {SK_UNIX, SK_SEQPACKET, 0},   {SK_INET, SK_DGRAM, SK_PROTO_UDPLITE},
+        {SK_INET, SK_STREAM, SK_PROTO_MPTCP},
+    };
+    static const char *const endpoints[] = {"tcp://127.0.0.1:9", "udp://127.0.0.1:9", "unix:///nowhere", "unix-dgram://@nobody"};
+    sk_handle out[2] = {7, 8};
+    int64_t results[16];
+    int errors[16], count = 0;
+    fail_socket = error;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        results[count] = sk_socket(kinds[i][0], kinds[i][1], kinds[i][2]);
+        errors[count++] = errno;
+    }
+    for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
+        results[count] = sk_dial(endpoints[i], 1000);
+        errors[count++] = errno;
+    }
+    results[count] = sk_serve("tcp://127.0.0.1:0", 1);
+    errors[count++] = errno;
+    results[count] = sk_socketpair(SK_STREAM, out);
+    errors[count++] = errno;
+    fail_socket = 0;
+    for (int i = 0; i < count; i++) {
+        if (results[i] != code || errors[i] != error)
+            FAIL("%s, call %d: %lld %s, errno %d", strerror(error), i, (long long)results[i], check_name_of(results[i]), errors[i]);
+    }
+    CHECK(out[0] == 7 && out[1] == 8);
+    CHECK_GIVES(sk_open_count(), 0);
+}
+CASE(what_the_system_lacks)
+{
+    made_fails(EAFNOSUPPORT, SK_EAFNOSUPPORT);
+    made_fails(EPROTONOSUPPORT, SK_EPROTONOSUPPORT);
+    made_fails(ESOCKTNOSUPPORT, SK_EPROTONOSUPPORT);
+    made_fails(EMFILE, SK_EMFILE);
+    made_fails(ENFILE, SK_ENFILE);
+    made_fails(ENOBUFS, SK_ENOBUFS);
+    made_fails(ENOMEM, SK_ENOMEM);
+    made_fails(EACCES, SK_EACCES);
+    made_fails(ENOTTY, SK_EOTHER);
 }
 
 /* A Unix connect that waits does so in slices of blocking mode, under a time limit of the system's. */

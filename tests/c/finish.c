@@ -194,3 +194,24 @@ CASE(abort_of_a_shared_socket_is_a_close)
     CHECK_OK(sk_abort(p[0]));
     CHECK_GIVES(sk_recv(p[1], b, 8, 0), 0);
 }
+
+CASE(abort_of_what_a_child_has_too_is_a_close)
+{
+    for (int child_is_alive = 0; child_is_alive < 2; child_is_alive++) {
+        sk_handle p[2];
+        char b[8];
+        tcp_pair(SK_INET, p);
+        pid_t child = fork();
+        CHECK_GE(child, 0);
+        while (child == 0) pause();
+        if (child_is_alive) {
+            CHECK_OK(sk_abort(p[0]));
+            CHECK_FAILS(sk_recv(p[1], b, 8, SK_DONTWAIT), SK_EAGAIN); /* the child's is open */
+        }
+        CHECK_EQ(kill(child, SIGKILL), 0);
+        CHECK_EQ(waitpid(child, NULL, 0), child);
+        if (!child_is_alive) CHECK_OK(sk_abort(p[0])); /* nobody can know that it was the last */
+        CHECK_GIVES(sk_recv(p[1], b, 8, 0), 0);
+        CHECK_OK(sk_close(p[1]));
+    }
+}

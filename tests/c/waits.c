@@ -326,6 +326,58 @@ CASE_WITHIN(close_wakes_what_has_no_limit, 60) { closes(SK_FOREVER); }
 CASE_WITHIN(close_wakes_what_has_a_limit, 60) { closes(15000); }
 CASE_WITHIN(close_wakes_what_has_the_longest_limit, 60) { closes(INT64_MAX); }
 
+/* --- What is waited for comes ---------------------------------------------------------------- */
+
+static void make_ready(const struct row *row, struct scene *x)
+{
+    static char drop[1 << 18];
+    sk_handle other = x->others[0];
+    if (row->call == do_recv_handle) {
+        CHECK_OK(sk_send_handle(other, other));
+    } else if (row->call == do_finish) {
+        CHECK_OK(sk_shutdown(other, SK_SHUT_WRITE));
+    } else if (row->prepare == listener || row->prepare == unix_listener) {
+        sk_addr at;
+        CHECK_OK(sk_local_addr(x->s, &at));
+        keep(x, MADE(sk_socket(at.family, SK_STREAM, 0)));
+        CHECK_OK(sk_connect_addr(x->others[x->count - 1], &at));
+    } else if (row->prepare == full_unix_queue || row->prepare == full_tcp_queue) {
+        CHECK_OK(sk_close(MADE(sk_accept(other, NULL))));
+    } else if (row->prepare == full_stream || row->prepare == full_dgram || row->prepare == full_peer) {
+        while (sk_recv(other, drop, sizeof drop, SK_DONTWAIT) > 0) continue;
+    } else {
+        CHECK_GIVES(sk_send(row->prepare == poller ? x->others[1] : other, "123456789", 9, 0), 9);
+    }
+}
+/* And errno is left alone, whatever the waiting took. */
+CASE_WITHIN(what_was_waited_for_ends_the_wait, 60)
+{
+    static const int64_t limits[] = {15000, SK_FOREVER, INT64_MAX};
+    for (int i = 0; i < ROWS; i++) {
+        for (int round = 0; round < 4; round++) {
+            struct scene x = prepared(&rows[i], limits[round % 3]);
+            struct thread t;
+            struct caller c = {&rows[i], &x};
+            int shared = round >= 2;
+            sk_handle copy = SK_INVALID_HANDLE;
+            if (round > 0 && rows[i].prepare == full_tcp_queue) { /* a SYN is repeated after a second only */
+                done(&x);
+                break;
+            }
+            if (shared && rows[i].prepare != poller) copy = MADE(sk_dup(x.s));
+            start(&t, &c);
+            make_ready(&rows[i], &x);
+            thread_join(&t);
+            if (x.result < 0 || x.error != ERRNO_UNTOUCHED)
+                FAIL("%s: %lld %s, errno %d", rows[i].name, (long long)x.result, check_name_of(x.result), x.error);
+            int made = rows[i].call == do_accept || rows[i].call == do_recv_handle || rows[i].how & NO_HANDLE;
+            if (made) CHECK_OK(sk_close(x.result));
+            if (copy != SK_INVALID_HANDLE) CHECK_OK(sk_close(copy));
+            done(&x);
+        }
+    }
+}
+
 /* --- Signals --------------------------------------------------------------------------------- */
 
 static void on_signal(int number) { (void)number; }
