@@ -1062,7 +1062,7 @@ int sk_addr_parse(const char *text, struct sk_addr *out);
  * out, len: where to put it, as snprintf does: cut to fit, closed with NUL where len > 0. NULL only with len 0.
  *
  * Returns the text's length without the NUL (it was cut where that is not below len), or
- * `SK_EINVAL` (NULL, an unknown family).
+ * `SK_EINVAL` (NULL, len over INT64_MAX, an unknown family).
  *
  * Threads: any. Signals: not in a handler. Since 0.1. See RFC 5952.
  */

@@ -71,7 +71,7 @@ CASE(parts_of_a_file_in_a_child)
     CHECK_OK(sk_close(s));
 }
 
-CASE(to_a_slow_receiver_whole_and_identical)
+CASE_WITHIN(to_a_slow_receiver_whole_and_identical, 60)
 {
     int file = file_of(LENGTH);
     for (int copied = 0; copied < 2; copied++) {

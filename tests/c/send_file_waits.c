@@ -35,7 +35,7 @@ static void limit_holds(int which, int64_t limit, int code)
         sender.offset = total;
         send_it(&sender);
         CHECK_GE(now_us() - start, sender.result == code || total == 0 ? limit * 1000 : 0);
-        CHECK_LT(now_us() - start, limit * 1000 + 1500000);
+        CHECK_LT(now_us() - start, limit * 1000 + 5000000);
         if (sender.result <= 0) break;
         CHECK_EQ(sender.error, ERRNO_UNTOUCHED);
         total += sender.result;
@@ -52,7 +52,7 @@ static void limit_holds(int which, int64_t limit, int code)
     close(file);
     close_pair(p);
 }
-CASE(limits)
+CASE_WITHIN(limits, 60)
 {
     for (int copied = 0; copied < 2; copied++) {
         refusal = copied ? EINVAL : 0;
@@ -70,7 +70,7 @@ static int always_some(int out, ssize_t *sent)
     return 0;
 }
 /* With a receiver so fast that there is always room, too. */
-CASE(the_limit_is_over_the_whole)
+CASE_WITHIN(the_limit_is_over_the_whole, 60)
 {
     int file = file_of(1);
     for (int k = 0; k < STREAMS; k++) {
@@ -81,7 +81,7 @@ CASE(the_limit_is_over_the_whole)
         int64_t start = now_us();
         CHECK_GT(sk_send_file(p[0], file, 0, -1), 0);
         CHECK_GE(now_us() - start, 50000);
-        CHECK_LT(now_us() - start, 1550000);
+        CHECK_LT(now_us() - start, 5050000);
         instead = NULL;
         CHECK_GIVES(sk_send_file(p[0], file, 0, -1), 1);
         close_pair(p);
@@ -105,7 +105,7 @@ CASE(a_fast_receiver_does_not_stretch_the_limit)
     int64_t start = now_us();
     CHECK_GT(sk_send_file(p[0], file, 0, -1), 0);
     CHECK_GE(now_us() - start, 100000);
-    CHECK_LT(now_us() - start, 1600000);
+    CHECK_LT(now_us() - start, 5100000);
     CHECK_OK(sk_shutdown(p[0], SK_SHUT_WRITE));
     thread_join(&t);
     close_pair(p);
@@ -140,7 +140,7 @@ static void close_wakes(int which, int way, int some)
     int64_t start = now_us();
     CHECK_OK(sk_close(p[0]));
     thread_join(&t);
-    CHECK_LT(t.ended_us - start, 1000000);
+    CHECK_LT(t.ended_us - start, 2000000);
     /* On TCP a probe may have made a little room: then the bytes are reported. */
     if (some || (sender.result > 0 && which != 1)) {
         CHECK_GT(sender.result, 0);
@@ -296,7 +296,7 @@ static void handle(int number)
     CHECK_EQ(sigaction(number, &action, NULL), 0);
 }
 
-CASE(signals_do_not_end_it)
+CASE_WITHIN(signals_do_not_end_it, 60)
 {
     int file = file_of(LENGTH);
     handle(SIGUSR1);
