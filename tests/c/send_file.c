@@ -151,6 +151,9 @@ CASE(more_than_one_call_of_the_system_moves)
     CHECK_GE(calls, 3);
     CHECK_GIVES(sk_send_file(p[0], 0, 7, INT64_C(3) << 30), INT64_C(3) << 30);
     CHECK_GIVES(sk_send_file(p[0], 0, pretended_end - 1, INT64_C(3) << 30), 1);
+    pretend = 0;
+    refusal = EOVERFLOW; /* an offset further than any file of that kind goes */
+    CHECK_GIVES(sk_send_file(p[0], 0, INT64_C(1) << 60, -1), 0);
 }
 
 /* --- Files that change meanwhile ------------------------------------------------------------- */
