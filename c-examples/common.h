@@ -47,6 +47,22 @@ static inline int finish(int good) {
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* --help and --self-test, which every program has. 0: something else is asked for. */
+static inline int is_answered(int argc, char **argv, const char *usage, int (*self_test)(void), int *status) {
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        *status = finish(fputs(usage, stdout) >= 0);
+        return 1;
+    }
+    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
+        int good = self_test();
+        puts(good ? "self-test: passed" : "self-test: FAILED");
+        *status = finish(good);
+        return 1;
+    }
+    return 0;
+}
+
 /* Microseconds on a clock that only goes forward. */
 static inline int64_t clock_us(void) {
     struct timespec now;

@@ -1,0 +1,279 @@
+/* unix_echo: processes on one machine. Their sockets have paths instead of addresses and ports,
+ * and the system vouches for who is at the other end. A socket itself can be passed on: here one
+ * process accepts the clients, and another, which has no way to the listener, answers them. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <signal.h>
+#include <sk.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: unix_echo server PATH\n"
+    "       unix_echo client PATH [MESSAGE...]\n"
+    "       unix_echo --self-test\n"
+    "The server serves streams at PATH and datagrams at PATH.dgram, and says who comes. The client\n"
+    "sends each message both ways. A PATH that begins with @ is a name without a file (Linux).\n";
+
+enum { LIMIT_MS = 5000, CLIENT_LIMIT_MS = 60000, TEXT_MOST = 1000, PATH_MOST = 120 };
+
+/* The signal handler closes them. A task is a connection that the worker is to answer. */
+static volatile sk_handle listener, datagrams, tasks, connection;
+static volatile sig_atomic_t stopping;
+
+/* Ctrl-C: closing a socket wakes the call that waits on it. */
+static void on_interrupt(int signal_number) {
+    int saved = errno;
+    (void)signal_number;
+    stopping = 1;
+    sk_close(listener);
+    sk_close(datagrams);
+    sk_close(tasks);
+    sk_close(connection);
+    errno = saved;
+}
+
+/* Hands a call's result on; says so where it failed. */
+static int64_t check(const char *call, int64_t result) {
+    if (result < 0 && !stopping)
+        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
+    return result;
+}
+
+/* --- The worker: a process of its own, which gets connections and knows no path. It answers
+ * one after the other; the rest waits in the pair. A server of size has several. --- */
+
+static int work(void) {
+    char data[4096];
+    int64_t got = 0, total;
+    while (!stopping && (connection = sk_recv_handle(tasks)) > 0) {
+        printf("worker: process %ld has the connection\n", (long)getpid());
+        check("sk_set_timeout", sk_set_timeout(connection, CLIENT_LIMIT_MS));
+        for (total = 0; (got = check("sk_recv", sk_recv(connection, data, sizeof data, 0))) > 0; total += got)
+            if (check("sk_send_all", sk_send_all(connection, data, (size_t)got, NULL)) < 0)
+                break;
+        printf("worker: %ld bytes went back\n", (long)total);
+        sk_close(connection);
+    }
+    if (connection != SK_EEOF) /* no more will come */
+        check("sk_recv_handle", connection);
+    return connection == SK_EEOF || stopping;
+}
+
+/* Makes the process, and the pair of sockets over which it gets its tasks. */
+static pid_t start_worker(void) {
+    sk_handle pair[2] = {0, 0};
+    pid_t worker;
+    int status;
+    if (check("sk_socketpair", sk_socketpair(SK_STREAM, pair)) < 0 || fflush(stdout) != 0)
+        return -1;
+    worker = fork();
+    if (worker == 0) {
+        /* Closing copies here changes nothing over there. */
+        sk_close(listener);
+        sk_close(datagrams);
+        sk_close(pair[0]);
+        tasks = pair[1];
+        status = work() ? EXIT_SUCCESS : EXIT_FAILURE;
+        sk_close(tasks);
+        fflush(stdout);
+        _exit(status);
+    }
+    if (worker < 0)
+        perror("fork");
+    sk_close(pair[1]);
+    tasks = pair[0];
+    return worker;
+}
+
+/* --- The server. --- */
+
+static int start(const char *path) {
+    char endpoint[PATH_MOST + 30];
+    if (strlen(path) >= PATH_MOST)
+        return check("the path", SK_ENAMETOOLONG) == SK_OK;
+    /* A file that a dead server left behind gives way; a live server does not. */
+    snprintf(endpoint, sizeof endpoint, "unix://%s", path);
+    listener = check("sk_serve", sk_serve(endpoint, 16));
+    if (listener < 0)
+        return 0;
+    snprintf(endpoint, sizeof endpoint, "unix-dgram://%s.dgram", path);
+    datagrams = check("sk_serve", sk_serve(endpoint, 0));
+    if (datagrams < 0 || check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
+        check("sk_set_timeout", sk_set_timeout(datagrams, 0)) < 0)
+        return 0;
+    printf("bind:   streams at %s, datagrams at %s.dgram\n", path, path);
+    return 1;
+}
+
+/* Takes one client, says who it is, and passes it on. 1: done. */
+static int pass_on(void) {
+    sk_handle s = sk_accept(listener, NULL);
+    sk_cred who;
+    int good;
+    if (s == SK_EAGAIN) /* it has given up meanwhile */
+        return 0;
+    good = check("sk_accept", s) > 0 && check("sk_peer_cred", sk_peer_cred(s, &who)) == SK_OK;
+    if (good) {
+        printf("accept: process %ld of user %lu, group %lu\n", (long)who.pid, (unsigned long)who.uid,
+               (unsigned long)who.gid);
+        good = check("sk_send_handle", sk_send_handle(tasks, s)) == SK_OK;
+    }
+    sk_close(s); /* our copy: the worker has its own */
+    return good;
+}
+
+/* Sends one datagram back to the address it came from. 1: done. */
+static int answer(void) {
+    char data[TEXT_MOST], text[SK_ADDR_STRLEN];
+    sk_addr from;
+    int64_t got = sk_recv_from(datagrams, data, sizeof data, 0, &from);
+    if (got == SK_EAGAIN || check("sk_recv_from", got) < 0 ||
+        check("sk_addr_format", sk_addr_format(&from, text, sizeof text)) < 0)
+        return 0;
+    printf("recv:   a datagram of %ld bytes from %s\n", (long)got, text);
+    /* A socket without a name can send, but not be answered. */
+    if (from.path_len == 0)
+        return 0;
+    return check("sk_send_to", sk_send_to(datagrams, data, (size_t)got, 0, &from)) == got;
+}
+
+/* Until Ctrl-C, or so many are served. */
+static int serve(long once, int64_t limit) {
+    sk_poll_item items[2];
+    long served = 0;
+    int ready = 1;
+    memset(items, 0, sizeof items);
+    items[0].handle = listener;
+    items[1].handle = datagrams;
+    items[0].events = items[1].events = SK_READABLE;
+    while (!stopping && ready > 0 && (once == 0 || served < once)) {
+        ready = (int)check("sk_poll", sk_poll(items, 2, limit));
+        if (ready > 0 && items[0].revents != 0 && !stopping)
+            served += pass_on();
+        if (ready > 0 && items[1].revents != 0 && !stopping)
+            served += answer();
+    }
+    return ready > 0 && served == once;
+}
+
+/* With the worker, from its start to its end. */
+static int serve_with_worker(long once, int64_t limit) {
+    pid_t worker = start_worker();
+    int status = 1, good = worker > 0 && serve(once, limit);
+    sk_close(tasks); /* which the worker sees as the end of its tasks */
+    if (worker > 0 && !good)
+        kill(worker, SIGINT); /* it may wait for a client */
+    return worker > 0 && waitpid(worker, &status, 0) == worker && status == 0 && good;
+}
+
+static void close_server(const char *path) {
+    char second[PATH_MOST + 30];
+    snprintf(second, sizeof second, "%s.dgram", path);
+    /* Files that we did not make are another server's. */
+    if (listener > 0 && path[0] != '@')
+        unlink(path);
+    if (datagrams > 0 && path[0] != '@')
+        unlink(second);
+    sk_close(listener);
+    sk_close(datagrams);
+}
+
+/* --- The client: each message over the stream, then each as a datagram. --- */
+
+/* The echo of one message, which has to be the same. */
+static int converse(const char *how, const char *message) {
+    char heard[TEXT_MOST];
+    size_t length = strlen(message);
+    int64_t got;
+    if (length >= sizeof heard)
+        return check("the message", SK_EMSGSIZE) == SK_OK;
+    if (check("sk_send", sk_send(connection, message, length, 0)) < 0)
+        return 0;
+    got = check("sk_recv", sk_recv(connection, heard, length, SK_WAITALL));
+    if (got < 0)
+        return 0;
+    printf("client: %s brought back: %.*s\n", how, (int)got, heard);
+    return (size_t)got == length && memcmp(heard, message, length) == 0;
+}
+
+static int dial(const char *kind, const char *path, const char *ending) {
+    char endpoint[PATH_MOST + 30];
+    snprintf(endpoint, sizeof endpoint, "%s://%s%s", kind, path, ending);
+    connection = sk_dial(endpoint, LIMIT_MS);
+    if (connection == SK_ENOENT || connection == SK_ECONNREFUSED)
+        fprintf(stderr, "%s%s: nobody serves there\n", path, ending);
+    else if (check("sk_dial", connection) > 0)
+        return check("sk_set_timeout", sk_set_timeout(connection, LIMIT_MS)) == SK_OK;
+    return 0;
+}
+
+static int run_client(const char *path, int count, char **messages) {
+    sk_cred who;
+    int i, good = dial("unix", path, "") && check("sk_peer_cred", sk_peer_cred(connection, &who)) == SK_OK;
+    for (i = 0; i < count && good; i++)
+        good = !stopping && converse("the stream", messages[i]);
+    if (good)
+        printf("client: process %ld of user %lu made the listener\n", (long)who.pid, (unsigned long)who.uid);
+    good = good && check("sk_finish", sk_finish(connection, LIMIT_MS)) == SK_OK;
+    sk_close(connection);
+    good = good && dial("unix-dgram", path, ".dgram");
+    for (i = 0; i < count && good; i++)
+        good = !stopping && converse("a datagram", messages[i]);
+    sk_close(connection);
+    return good;
+}
+
+/* Server, worker and client, each a process. */
+static int self_test(void) {
+    static char hello[] = "hello";
+    char *messages[] = {hello}, folder[64], path[PATH_MOST];
+    const char *temporary = getenv("TMPDIR");
+    pid_t client = -1;
+    int status = 1, good;
+    if (snprintf(folder, sizeof folder, "%s/unix_echo-XXXXXX", temporary != NULL ? temporary : "/tmp") >=
+            (int)sizeof folder ||
+        mkdtemp(folder) == NULL) {
+        perror("a folder");
+        return 0;
+    }
+    snprintf(path, sizeof path, "%s/echo", folder);
+    good = start(path) && fflush(stdout) == 0;
+    if (good && (client = fork()) == 0) {
+        sk_close(listener);
+        sk_close(datagrams);
+        status = run_client(path, 1, messages) ? EXIT_SUCCESS : EXIT_FAILURE;
+        fflush(stdout);
+        _exit(status);
+    }
+    if (good && client < 0)
+        perror("fork");
+    good = client > 0 && serve_with_worker(2, LIMIT_MS); /* a connection and a datagram */
+    close_server(path);
+    good = client > 0 && waitpid(client, &status, 0) == client && status == 0 && good;
+    return rmdir(folder) == 0 && good;
+}
+
+int main(int argc, char **argv) {
+    const char *role = argc > 1 ? argv[1] : "";
+    int good;
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
+    if (argc == 2 && strcmp(role, "--help") == 0)
+        return fputs(usage, stdout) < 0;
+    if (argc == 2 && strcmp(role, "--self-test") == 0) {
+        good = self_test();
+        puts(good ? "self-test: passed" : "self-test: FAILED");
+    } else if (argc == 3 && strcmp(role, "server") == 0) {
+        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(argv[2]) && serve_with_worker(0, SK_FOREVER);
+        close_server(argv[2]);
+    } else if (argc >= 3 && strcmp(role, "client") == 0) {
+        good = signal(SIGINT, on_interrupt) != SIG_ERR && run_client(argv[2], argc - 3, argv + 3);
+    } else {
+        fputs(usage, stderr);
+        return EXIT_FAILURE;
+    }
+    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+}
