@@ -143,6 +143,8 @@ static int fetch(const char *text, long limit_ms, int show_head) {
             result = read_response(&response, show_head);
         kept = kept && in.received == begun &&
                (result == SK_EEOF || result == SK_ECONNRESET || result == SK_EPIPE);
+        if (kept)
+            fprintf(stderr, "the kept connection is gone (%s): once more\n", explain(result));
         if (result != SK_OK || !response.keep_alive)
             use_connection(SK_INVALID_HANDLE, "");
     } while (kept);

@@ -62,6 +62,7 @@ static struct {
     long connections, spare;
 } count;
 static int64_t now, next_look = NEVER, accept_again = NEVER;
+static int64_t trouble; /* why a connection broke last */
 static sk_handle poller, listener;
 static int site = -1;
 
@@ -82,6 +83,15 @@ static void end(struct connection *c) {
     --*(c < table + most ? &count.connections : &count.spare);
 }
 
+/* A connection is broken: its client is gone, mostly, and nobody is left to tell. */
+static void give_up(struct connection *c, int64_t reason) {
+    char peer[SK_ADDR_STRLEN];
+    trouble = reason;
+    if (!quiet && sk_addr_format(&c->peer, peer, sizeof peer) >= 0)
+        printf("broken for %s: %s\n", peer, sk_strerror(reason));
+    end(c);
+}
+
 static void wait_for(struct connection *c, uint32_t events) {
     if (c->waits_for == events)
         return;
@@ -93,9 +103,10 @@ static void wait_for(struct connection *c, uint32_t events) {
 /* Our side is done. Closing now could turn bytes of the client's that nobody read into a reset,
  * which would eat the answer: so end our side only, and wait a moment for the client's. */
 static void leave(struct connection *c) {
+    int64_t result = sk_shutdown(c->handle, SK_SHUT_WRITE);
     enter(c, LEAVING, LINGER_MS);
-    if (sk_shutdown(c->handle, SK_SHUT_WRITE) < 0)
-        end(c);
+    if (result < 0)
+        give_up(c, result);
     else
         wait_for(c, SK_READABLE);
 }
@@ -255,7 +266,7 @@ static void converse(struct connection *c) {
         if (result == SK_OK)
             answered(c);
         else
-            end(c); /* the client is gone, and nobody is left to tell */
+            give_up(c, result);
     }
 }
 
@@ -268,8 +279,10 @@ static void receive(struct connection *c) {
                         : sk_recv(c->handle, c->input + c->come, sizeof c->input - c->come, 0);
     if (n == SK_EAGAIN)
         return;
-    if (n <= 0) {
+    if (n == 0) {
         end(c);
+    } else if (n < 0) {
+        give_up(c, n);
     } else if (!leaving) {
         if (c->come == 0)
             enter(c, READING, limit_ms);

@@ -209,6 +209,8 @@ static int self_test(void) {
     good = good && ask_big();
     puts("-- slow and silent clients, and too many");
     good = good && be_slow() && be_too_many();
+    if (!good && trouble < 0)
+        fprintf(stderr, "the server lost a connection: %s\n", sk_strerror(trouble));
     remove_site(folder);
     return good;
 }
