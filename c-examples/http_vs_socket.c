@@ -44,7 +44,7 @@ static int serve_http(sk_handle s) {
     int status = HTTP_MORE, length;
     memset(&r, 0, sizeof r);
     while (status == HTTP_MORE && come < sizeof head - 1) {
-        int64_t n = sk_recv(s, head + come, sizeof head - 1 - come, 0);
+        int64_t n = check("the server's sk_recv", sk_recv(s, head + come, sizeof head - 1 - come, 0));
         if (n <= 0)
             return 0;
         come += (size_t)n;
@@ -58,7 +58,8 @@ static int serve_http(sk_handle s) {
                       "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
                       "Connection: %s\r\n\r\n%s",
                       length, r.keep_alive ? "keep-alive" : "close", body);
-    return sk_send_all(s, answer, (size_t)length, NULL) == SK_OK && r.keep_alive;
+    return check("the server's sk_send_all", sk_send_all(s, answer, (size_t)length, NULL)) == SK_OK &&
+           r.keep_alive;
 }
 
 /* A message on a plain socket: its length, and as many bytes. */
@@ -90,9 +91,12 @@ static int64_t receive_message(sk_handle s, char *text) {
 
 static int serve_plain(sk_handle s) {
     char text[MESSAGE_MAX];
-    if (receive_message(s, text) != SK_OK)
+    int64_t result = receive_message(s, text);
+    if (result == SK_EEOF) /* the client is done */
         return 0;
-    return send_message(s, text, next_number(text, strtol(text, NULL, 10))) == SK_OK;
+    return check("the server's sk_recv", result) == SK_OK &&
+           check("the server's sk_send_all",
+                 send_message(s, text, next_number(text, strtol(text, NULL, 10)))) == SK_OK;
 }
 
 static int serve_client(sk_handle poller, sk_handle listener, int plain) {
@@ -320,13 +324,13 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     if (self_test)
-        exchanges = 50;
+        exchanges = ROUNDS;
     good = catch_interrupts(SK_INVALID_HANDLE) && run(exchanges);
     if (good)
         print_table(exchanges);
     if (self_test) {
         /* Times are the machine's business; the counts are ours. */
-        good = good && cost[EACH].connections == 50 && cost[KEPT].connections == 1 &&
+        good = good && cost[EACH].connections == ROUNDS && cost[KEPT].connections == 1 &&
                cost[PLAIN].connections == 1 && cost[EACH].bytes > cost[KEPT].bytes &&
                cost[KEPT].bytes > cost[PLAIN].bytes;
         puts(good ? "self-test: passed" : "self-test: FAILED");
