@@ -50,7 +50,7 @@ demo: ## Build everything, and let a server and a client talk to each other
 
 .PHONY: check
 check: ## Run every test
-	$(CARGO) test --locked --features c-examples
+	$(CARGO) test --locked --features c-examples --no-fail-fast
 
 .PHONY: torture
 torture: ## Make every system call of the library fail in every way, one by one (takes minutes)

@@ -12,7 +12,7 @@ use crate::handle::word::Kept;
 use crate::handle::{Handle, TABLE};
 use crate::net::address::Family;
 use crate::process;
-use crate::sys::{self, Errno, Fd, address, descriptor, errno, option, socket as calls, time};
+use crate::sys::{self, Errno, Fd, address, descriptor, errno, option, poll, socket as calls, time};
 
 /// Takes a descriptor over. On failure it stays the caller's.
 pub fn from_fd(fd: i64) -> Result<Handle> {
@@ -105,19 +105,22 @@ impl Pinned {
 
 /// Gives the descriptor up: the handle is dead, the descriptor the caller's.
 pub fn into_fd(raw: i64) -> Result<Fd> {
+    let _keep = errno::Restore::later();
     drop(Socket::new(raw)?);
     let handle = Handle::from_raw(raw);
     let (table, slot) = find(handle)?;
-    let mut patience = 50;
+    let mut patience = 70u32;
     loop {
         match slot.word.give_up(handle.tag()) {
             Ok(()) => break,
             Err(Kept::Stale) => return Err(Code::SK_EBADHANDLE.into()),
-            // It may be no call at all: a stale handle of the same slot pins it for a moment.
-            Err(Kept::Busy) if patience > 0 => patience -= 1,
+            // It may be no call at all: a stale handle of the same slot pins it for a moment, or
+            // for longer where its thread has just lost the processor.
+            Err(Kept::Busy) if patience > 20 => time::yield_now(),
+            Err(Kept::Busy) if patience > 0 => drop(poll::poll(&mut [], Some(1_000_000))),
             Err(Kept::Busy) => return Err(Code::SK_EBUSY.into()),
         }
-        time::yield_now();
+        patience = patience.saturating_sub(1);
     }
     table.forget();
     let fd = table.fd_of(handle.index());

@@ -54,6 +54,7 @@ CASE(every_function_works_in_a_child)
 struct inherited {
     sk_handle listener, tcp[2], udp[2], stream[2], seqpacket[2];
     uint16_t port;
+    int file;
 };
 static void use_inherited(void *argument)
 {
@@ -73,6 +74,8 @@ static void use_inherited(void *argument)
     CHECK_OK(sk_close(c));
     CHECK_GIVES(sk_sendv(i->tcp[0], &piece, 1, 0), 3);
     CHECK_GIVES(sk_recvv(i->tcp[1], &piece, 1, 0), 3);
+    CHECK_GIVES(sk_send_file(i->stream[0], i->file, 1, -1), 3);
+    CHECK_OK(sk_recv_all(i->stream[1], b, 3, NULL));
     CHECK_GIVES(sk_send_batch(i->udp[0], &d, 1, 0), 1);
     CHECK_GIVES(sk_recv_batch(i->udp[1], &d, 1, 0), 1);
     CHECK_OK(sk_send_handle(i->stream[0], i->udp[0]));
@@ -95,6 +98,8 @@ CASE(inherited_handles_work_in_a_child)
     struct inherited i;
     i.listener = tcp_listener(SK_INET, 4);
     i.port = port_of(i.listener);
+    i.file = memfd_create("file", MFD_CLOEXEC);
+    CHECK_EQ(write(i.file, "file", 4), 4);
     tcp_pair(SK_INET, i.tcp);
     udp_pair(SK_INET, i.udp);
     unix_pair(SK_STREAM, i.stream);

@@ -156,6 +156,30 @@ CASE(more_than_one_call_of_the_system_moves)
     CHECK_GIVES(sk_send_file(p[0], 0, INT64_C(1) << 60, -1), 0);
 }
 
+static void drop_all(void *argument)
+{
+    static char b[1 << 20];
+    struct sink *sink = argument;
+    int64_t n;
+    while ((n = sk_recv(sink->s, b, sizeof b, 0)) > 0) sink->received += n;
+    CHECK_EQ(n, 0);
+}
+CASE_WITHIN(more_than_2_gib, 120)
+{
+    const int64_t length = 2200000000;
+    sk_handle p[2];
+    struct thread t;
+    int file = file_of(0);
+    CHECK_EQ(ftruncate(file, length), 0);
+    unix_pair(SK_STREAM, p);
+    struct sink sink = {.s = p[1]};
+    thread_start(&t, drop_all, &sink);
+    CHECK_GIVES(sk_send_file(p[0], file, 0, -1), length);
+    CHECK_OK(sk_close(p[0]));
+    thread_join(&t);
+    CHECK_EQ(sink.received, length);
+}
+
 /* --- Files that change meanwhile ------------------------------------------------------------- */
 
 CASE(a_file_that_grows_goes_to_its_new_end)
@@ -237,6 +261,7 @@ CASE(descriptors_that_are_no_readable_file)
         static const int bad[] = {-1, INT32_MAX, INT32_MIN, -100 /* AT_FDCWD */};
         for (int i = 0; i < 4; i++) check_refused(p[0], bad[i], EBADF);
         check_refused(p[0], closed, EBADF);
+        CHECK_EQ(sk_send_file(p[0], closed, 0, 0), SK_EINVAL); /* also where nothing is asked for */
         check_refused(p[0], write_only, EBADF);
         check_refused(p[0], open(path, O_PATH | O_CLOEXEC), EBADF);
         check_refused(p[0], ends[0], ESPIPE);

@@ -63,6 +63,30 @@ CASE_WITHIN(limits, 60)
     }
 }
 
+/* A descriptor that was made non-blocking for a limit is no reason not to wait. */
+CASE(it_waits_again_once_the_limit_is_gone)
+{
+    static char bytes[100000];
+    int file = file_of(LENGTH);
+    for (int k = 0; k < STREAMS; k++) {
+        sk_handle p[2];
+        struct thread t;
+        narrow_pair(k, p);
+        CHECK_OK(sk_set_timeout(p[0], 0));
+        CHECK_GIVES(sk_send_file(p[0], file, 0, 1), 1);
+        CHECK_OK(sk_set_timeout(p[0], SK_FOREVER));
+        struct sink sink = {.s = p[1]};
+        thread_start(&t, drain, &sink);
+        CHECK_GIVES(sk_send_file(p[0], file, 1, -1), LENGTH - 1);
+        for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)byte_at(LENGTH + (int64_t)i);
+        CHECK_OK(sk_send_all(p[0], bytes, sizeof bytes, NULL));
+        CHECK_OK(sk_shutdown(p[0], SK_SHUT_WRITE));
+        thread_join(&t);
+        CHECK_EQ(sink.received, LENGTH + sizeof bytes);
+        close_pair(p);
+    }
+}
+
 static int always_some(int out, ssize_t *sent)
 {
     (void)out;
