@@ -32,6 +32,7 @@ impl Socket {
             let left = end.saturating_sub(from);
             let sent = self.retry(poll::OUT, &mut timer, &mut |must_not_block| {
                 if copies {
+                    quiet.may_be_raised = false;
                     return self.copy(file, from, left, must_not_block);
                 }
                 let mut piece = left;
