@@ -54,7 +54,7 @@ check: ## Run every test
 
 .PHONY: torture
 torture: ## Make every system call of the library fail in every way, one by one (takes minutes)
-	SK_TORTURE=full $(CARGO) test --locked --test torture
+	SK_TORTURE=full nice -n 19 $(CARGO) test --locked --test torture
 
 .PHONY: bench-calls
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)

@@ -1,9 +1,10 @@
 //! Torture: every system call of the library is made to fail in every way it may, one in each
 //! run, and each run must end, in good order, leave nothing open, and tell the truth.
 //!
-//! `cargo test --test torture` has each scenario of the cover programs meet each fault of each
-//! kind of call once. `make torture` goes through all calls, and runs the self-tests of the
-//! C examples too. `SK_TORTURE="PROGRAM N FAULT"` shows one run.
+//! `cargo test --test torture` has a few calls of each kind in the cover programs meet each fault.
+//! `make torture` goes through all of their calls, and through those of the C examples'
+//! self-tests as far as half a minute for each goes; it says how far that was.
+//! `SK_TORTURE="PROGRAM N FAULT"` shows one run.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod calls;

@@ -19,13 +19,12 @@ use super::trace::{self, End, Run};
 /// Far more than any run takes: only a hang lasts that long.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// So many runs at a time: the cover programs work, the examples may wait for their time limits.
-fn workers(speaks: Speaks) -> usize {
-    match speaks {
-        Speaks::Lines => 2,
-        Speaks::Sentences => 16,
-    }
-}
+/// So many runs at a time.
+const WORKERS: usize = 2;
+
+/// An example that makes thousands of calls, or waits for its own limits, goes no further than
+/// this; of each kind of fault some come first.
+const EXAMPLE_BUDGET: Duration = Duration::from_secs(30);
 
 /// Of each fault of each kind of call, and each program, when it has to be short.
 const A_FEW: usize = 6;
@@ -187,15 +186,18 @@ fn torture(source: &Path, linking: Linking, speaks: Speaks, full: bool) -> Resul
     for subject in &subjects {
         runs.extend(plans(&calls_of(subject)?).into_iter().map(|plan| (subject, plan)));
     }
-    if !full {
-        runs = thin_out(runs);
-    }
-    let next = AtomicUsize::new(0);
+    let all = runs.len();
+    let rounds = mix(runs);
+    let runs: Vec<_> = rounds.into_iter().take(if full { usize::MAX } else { A_FEW }).flatten().collect();
+    let budget = if speaks == Speaks::Sentences { EXAMPLE_BUDGET } else { Duration::MAX };
+    let (next, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let result = Mutex::new((0, BTreeSet::new(), Vec::new()));
     thread::scope(|scope| {
-        for _ in 0..workers(speaks) {
+        for _ in 0..WORKERS {
             scope.spawn(|| {
-                while let Some((subject, plan)) = runs.get(next.fetch_add(1, Relaxed)) {
+                while begin.elapsed() < budget {
+                    let Some((subject, plan)) = runs.get(next.fetch_add(1, Relaxed)) else { break };
+                    made.fetch_add(1, Relaxed);
                     let (met, run) = inject(subject, plan).expect("a run");
                     let wrong = judge(&run, subject.speaks, plan.fault);
                     let mut result = result.lock().expect("no other worker panicked");
@@ -217,13 +219,9 @@ fn torture(source: &Path, linking: Linking, speaks: Speaks, full: bool) -> Resul
     count.injected += injected;
     count.met.extend(met);
     wrong.iter().for_each(|(wrong, _)| count.wrong[*wrong as usize] += 1);
-    println!(
-        "{} [{linking:?}]: {injected} faults in {} runs, {:?}",
-        stem(source),
-        runs.len(),
-        begin.elapsed()
-    );
-    if wrong.is_empty() { Ok(()) } else { Err(format!("{} of {} runs", wrong.len(), runs.len()).into()) }
+    let (made, seconds) = (made.into_inner(), begin.elapsed().as_secs());
+    println!("{} [{linking:?}]: {made} of {all} runs, {injected} faults, {seconds} s", stem(source));
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{} of {made} runs", wrong.len()).into()) }
 }
 
 /// Every fault of every call.
@@ -240,23 +238,27 @@ fn plans(rows: &[&'static Row]) -> Vec<Plan> {
     plans
 }
 
-/// Of each fault of each kind of call a few, from all over the runs.
-fn thin_out(runs: Vec<(&Subject, Plan)>) -> Vec<(&Subject, Plan)> {
-    let mut left: BTreeMap<_, usize> = BTreeMap::new();
-    let key = |plan: &Plan| (plan.row.name, plan.name());
-    runs.iter().for_each(|(_, plan)| *left.entry(key(plan)).or_default() += 1);
-    let total = left.clone();
-    let mut thin = Vec::new();
-    for (subject, plan) in runs {
-        let (left, total) = (left.get_mut(&key(&plan)).expect("counted"), total[&key(&plan)]);
-        // Where the fraction of those that are taken grows by one.
-        let take = |rest: usize| (total - rest) * A_FEW.min(total) / total;
-        if take(*left - 1) > take(*left) {
-            thin.push((subject, plan));
-        }
-        *left -= 1;
+/// The same runs in another order: the first of each fault of each kind of call, then one that
+/// lies far from it, and so on, so that any number of them is from all over the program.
+fn mix(runs: Vec<(&Subject, Plan)>) -> Vec<Vec<(&Subject, Plan)>> {
+    let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for run in runs {
+        kinds.entry((run.1.row.name, run.1.name())).or_default().push(run);
     }
-    thin
+    let mut rounds: Vec<Vec<_>> = Vec::new();
+    for kind in kinds.into_values() {
+        let bits = usize::BITS - kind.len().leading_zeros();
+        let mut kind: Vec<_> = kind.into_iter().enumerate().collect();
+        // Numbers with their bits reversed: 0, 1/2, 1/4, 3/4, 1/8 …
+        kind.sort_by_key(|(at, _)| at.reverse_bits() >> (usize::BITS - bits));
+        for (round, (_, run)) in kind.into_iter().enumerate() {
+            if rounds.len() == round {
+                rounds.push(Vec::new());
+            }
+            rounds[round].push(run);
+        }
+    }
+    rounds
 }
 
 /// Shows one run: "PROGRAM [SCENARIO] N FAULT".
