@@ -79,7 +79,8 @@ static int announce(const char *path, uint64_t length) {
            hear(GO_ON, &came, &sum);
 }
 
-/* Sends the bytes of the file. */
+/* Sends the bytes of the file, which go from the system's memory to the network without
+ * passing through here. They are read only for the checksum. */
 static int send_bytes(const char *path, int file, uint64_t length, uint64_t *done, uint64_t *sum) {
     static unsigned char data[CHUNK];
     show_progress(0, length);
@@ -91,8 +92,8 @@ static int send_bytes(const char *path, int file, uint64_t length, uint64_t *don
         /* A receiver that speaks now gives up: its answer says why. */
         if (sk_wait(connection, SK_READABLE, 0) != 0)
             return !stopping && hear(WHOLE, done, sum);
-        sent = got > 0 ? sk_send(connection, data, (size_t)got, 0) : 0;
-        if (check("sk_send", sent) < 0)
+        sent = got > 0 ? sk_send_file(connection, file, (int64_t)*done, got) : 0;
+        if (check("sk_send_file", sent) < 0)
             return 0;
         if (sent == 0)
             return complain(path, "it became shorter while it was sent");
