@@ -74,4 +74,5 @@ extern "C" fn in_child() {
     for (index, slot) in table.used() {
         socket::after_fork(table, index, slot);
     }
+    table.recount();
 }

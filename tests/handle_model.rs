@@ -177,18 +177,18 @@ impl Slot {
     }
 
     fn leave(&self, left: Left) {
-        if left == Left::Last {
+        if let Left::Last(tag) = left {
             self.last.fetch_add(1, Relaxed);
-            self.clear_up();
+            self.clear_up(tag);
         }
     }
 
     /// Closes the number if it is ours to close.
-    fn clear_up(&self) {
+    fn clear_up(&self, tag: Tag) {
         for call in &self.inside {
             assert_eq!(call.load(Relaxed), 0, "closed under a call");
         }
-        match self.word.free() {
+        match self.word.free(tag) {
             Freed::Close => {
                 assert_ne!(self.open.swap(0, AcqRel), 0, "closed twice");
                 self.closed.fetch_add(1, Relaxed);
@@ -507,7 +507,7 @@ fn giving_up_and_a_call_and_a_close() {
                 }
                 // The descriptor is the caller's before the number can come again.
                 assert_eq!(slot.open.swap(0, AcqRel), 1);
-                assert_eq!(slot.word.free(), Freed::Close);
+                assert_eq!(slot.word.free(tag), Freed::Close);
             }
             call.join().unwrap();
             match (given, close.join().unwrap()) {
@@ -526,7 +526,7 @@ fn of_two_who_give_up_one_does() {
         let other = start(&slot, move |slot| slot.word.give_up(tag).is_ok());
         let one = slot.word.give_up(tag).is_ok();
         assert!(one != other.join().unwrap());
-        assert_eq!(slot.word.free(), Freed::Close);
+        assert_eq!(slot.word.free(tag), Freed::Close);
     });
 }
 
@@ -584,7 +584,10 @@ fn a_closer_while_its_handle_dies_behind_our_back() {
     model(3, || {
         let (slot, old) = Slot::live(State::LIVE);
         assert_eq!(slot.word.pin(old), Pin::Live);
-        let freed = |slot: &Slot, left| (left == Left::Last).then(|| slot.word.free());
+        let freed = |slot: &Slot, left| match left {
+            Left::Last(tag) => Some(slot.word.free(tag)),
+            Left::Done => None,
+        };
         let call = start(&slot, move |slot| freed(slot, slot.word.unpin()));
         let close = start(&slot, move |slot| {
             let before = slot.word.close(old)?;
@@ -610,18 +613,16 @@ fn a_finaliser_while_its_handle_dies_and_the_next_is_closed() {
     model(4, || {
         let (slot, old) = Slot::live(State::LIVE);
         assert!(slot.word.close(old).is_some());
-        assert_eq!(slot.word.unpin(), Left::Last);
-        // The old one's finaliser may come before, between, and after: one of both closes.
-        let finaliser = start(&slot, |slot| slot.word.free());
+        assert_eq!(slot.word.unpin(), Left::Last(old));
+        // The old one's finaliser may come before, between, and after.
+        let finaliser = start(&slot, move |slot| slot.word.free(old));
         let (next, before) = slot.word.publish(State::LIVE);
-        assert!(slot.word.close(next.unwrap()).is_some());
-        assert_eq!(slot.word.unpin(), Left::Last);
-        let mut ends = vec![slot.word.free(), finaliser.join().unwrap()];
-        if before == State::FREED {
-            assert_eq!(ends.pop(), Some(Freed::Close), "it was before");
-        }
-        let closed = ends.iter().filter(|end| **end == Freed::Close);
-        assert_eq!(closed.count(), 1);
+        let next = next.unwrap();
+        assert!(slot.word.close(next).is_some());
+        assert_eq!(slot.word.unpin(), Left::Last(next));
+        assert_eq!(slot.word.free(next), Freed::Close, "nobody else closes the next one");
+        let first = if before == State::FREED { Freed::Close } else { Freed::Lost };
+        assert_eq!(finaliser.join().unwrap(), first);
         assert_eq!(slot.word.read().state(), State::FREED);
     });
 }
@@ -641,6 +642,61 @@ fn of_two_handles_for_one_number_one_lives() {
         // So that the count of the live ones is 1.
         assert!(before_one.is_live() != before_other.is_live());
     });
+}
+
+#[test]
+fn of_two_that_claim_one_number_one_gets_it() {
+    for generation in [0, 7] {
+        model(4, move || {
+            let slot = Slot::starting_at(generation);
+            let take = |slot: &Slot| {
+                let claimed = slot.word.claim()?;
+                // Only now may it write to the slot: nobody else does.
+                assert_eq!(slot.inside[0].swap(1, Relaxed), 0);
+                assert!(slot.word.is_final(claimed));
+                slot.word.publish(State::SHARED).0
+            };
+            let other = start(&slot, take);
+            let taken = [take(&slot), other.join().unwrap()];
+            let [tag] = taken.iter().flatten().collect::<Vec<_>>()[..] else { panic!("{taken:?}") };
+            assert!(!slot.word.is_closed(*tag));
+        });
+    }
+}
+
+/// The end of a handle closes its waker, but not that of the next one, which has taken the number
+/// over because it was closed behind our back. As `close_waker` in `src/socket/close.rs` does.
+#[test]
+fn a_finaliser_leaves_the_waker_of_the_next_handle() {
+    for fences in [Fences::AfterWrites, Fences::BeforeLoads] {
+        FENCES.set(fences);
+        model(4, || {
+            let (slot, old) = Slot::live(State::SHARED);
+            let waker = Arc::new(AtomicU64::new(1));
+            assert!(slot.word.close(old).is_some());
+            assert_eq!(slot.word.unpin(), Left::Last(old));
+            let finaliser = {
+                let waker = waker.clone();
+                start(&slot, move |slot| {
+                    let found = waker.load(SeqCst);
+                    let ours = found != 0 && slot.word.is_final(old);
+                    if ours {
+                        let _ = waker.compare_exchange(found, 0, SeqCst, SeqCst);
+                        assert_eq!(found, 1, "it is the next one's");
+                    }
+                    slot.word.free(old)
+                })
+            };
+            waker.store(0, Relaxed);
+            let (next, before) = slot.word.publish(State::SHARED);
+            assert_eq!(waker.compare_exchange(0, 2, SeqCst, SeqCst), Ok(0));
+            let freed = finaliser.join().unwrap();
+            assert_eq!(waker.load(SeqCst), 2);
+            assert!(!slot.word.is_closed(next.unwrap()));
+            assert_eq!(freed == Freed::Close, before == State::FREED);
+        });
+        FENCES.set(Fences::None);
+    }
 }
 
 /// A wait puts its waker in the slot and then looks whether somebody closes; a close says that

@@ -79,6 +79,13 @@ impl Table {
         self.live.fetch_sub(1, Relaxed);
     }
 
+    /// Counts the live ones anew: in a forked child, where a thread that was just making or ending
+    /// one does not exist.
+    pub fn recount(&self) {
+        let live = self.used().filter(|(_, slot)| slot.word.read().state().is_live());
+        self.live.store(live.count() as i64, Relaxed);
+    }
+
     /// Live handles.
     pub fn live(&self) -> i64 {
         self.live.load(Relaxed)

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::word::{Freed, Kept, LAST_GENERATION, Left, Pin, State};
+use super::word::{Freed, Kept, LAST_GENERATION, Left, Pin, State, Tag};
 use super::{Handle, MAX_HANDLES, Slot, Table};
 
 /// Slots that have used these generations.
@@ -20,6 +20,11 @@ fn slots(used: &[u64]) -> &'static [Slot] {
 
 fn table(used: &[u64]) -> Table {
     Table::new(slots(used), 0, false)
+}
+
+/// The tag of a slot's handle of that generation.
+fn tag(generation: u64) -> Tag {
+    Tag(generation << 25 | 1 << 22)
 }
 
 /// What a call does with any number that it is given. `None`: there is no such slot.
@@ -50,8 +55,8 @@ fn close(table: &Table, handle: Handle) -> Freed {
     let word = &table.slot(handle).unwrap().word;
     word.close(handle.tag()).unwrap();
     table.forget();
-    assert_eq!(word.unpin(), Left::Last);
-    word.free()
+    assert_eq!(word.unpin(), Left::Last(handle.tag()));
+    word.free(handle.tag())
 }
 
 const LIVE_STATES: [State; 4] = [State::LIVE, State::CAREFUL, State::SHARED, State::MIXED];
@@ -70,7 +75,7 @@ fn one_of_each() -> (Table, [Handle; 8]) {
         word.close(handle.tag()).unwrap();
         table.forget();
     }
-    assert_eq!(table.slot(last).unwrap().word.unpin(), Left::Last);
+    assert_eq!(table.slot(last).unwrap().word.unpin(), Left::Last(last.tag()));
     assert_eq!(close(&table, retired), Freed::Park);
     assert_eq!(close(&table, freed), Freed::Close);
     (table, handles)
@@ -179,7 +184,7 @@ fn a_last_handle_that_was_given_up_or_closed_behind_our_back_retires_its_slot() 
     let word = &table.slot(given).unwrap().word;
     assert_eq!(word.give_up(given.tag()), Ok(()));
     table.forget();
-    assert_eq!(word.free(), Freed::Park);
+    assert_eq!(word.free(given.tag()), Freed::Park);
 
     let lost = table.publish(1, 0, State::LIVE).unwrap();
     let word = &table.slot(lost).unwrap().word;
@@ -225,12 +230,59 @@ fn a_finaliser_that_comes_too_late_has_lost() {
     let word = &table.slot(old).unwrap().word;
     word.close(old.tag()).unwrap();
     table.forget();
-    assert_eq!(word.unpin(), Left::Last);
+    assert_eq!(word.unpin(), Left::Last(old.tag()));
+    assert!(word.is_final(old.tag()));
     let new = table.publish(0, 0, State::LIVE).unwrap();
-    assert_eq!(word.free(), Freed::Lost);
+    assert!(!word.is_final(old.tag()));
+    assert_eq!(word.free(old.tag()), Freed::Lost);
     assert_eq!(table.live(), 1);
     assert_eq!(pin(&table, new.to_raw()), Some(Pin::Live));
     assert_eq!(word.unpin(), Left::Done);
+    // Nor does it end what the next one's has to.
+    word.close(new.tag()).unwrap();
+    assert_eq!(word.unpin(), Left::Last(new.tag()));
+    assert!(!word.is_final(old.tag()));
+    assert_eq!(word.free(old.tag()), Freed::Lost);
+    assert!(word.is_final(new.tag()));
+    assert_eq!(word.free(new.tag()), Freed::Close);
+}
+
+#[test]
+fn a_number_is_claimed_by_one() {
+    let table = table(&[0, 5, LAST_GENERATION]);
+    for index in [0, 1, 2] {
+        let word = &table.at(index).unwrap().word;
+        let claimed = word.claim().unwrap();
+        assert_eq!(word.claim(), None);
+        let _ = word.free(claimed);
+        let again = word.claim().unwrap();
+        assert_eq!(again, claimed);
+        assert_eq!(table.live(), i64::from(index));
+        match table.publish(index, 0, State::LIVE) {
+            Some(handle) => {
+                assert_eq!(word.claim(), None, "live");
+                assert_eq!(word.free(again), Freed::Lost);
+                assert_eq!(table.live(), i64::from(index) + 1);
+                assert_eq!(pin(&table, handle.to_raw()), Some(Pin::Live));
+                word.close(handle.tag()).unwrap();
+                assert_eq!(word.claim(), None, "being closed");
+                table.publish(index, 0, State::LIVE).unwrap();
+                table.recount();
+            }
+            None => assert_eq!(index, 2),
+        }
+    }
+}
+
+#[test]
+fn a_child_counts_anew() {
+    let (table, handles) = one_of_each();
+    assert_eq!(table.live(), 4);
+    // A thread that the fork has left behind had closed one, and was about to count.
+    let [one, ..] = handles;
+    table.slot(one).unwrap().word.close(one.tag()).unwrap();
+    table.recount();
+    assert_eq!(table.live(), 3);
 }
 
 #[test]
@@ -244,12 +296,12 @@ fn a_forked_child_has_no_pins_and_finishes_what_was_being_closed() {
     let mut seen = Vec::new();
     for (_, slot) in table.used() {
         let generation = slot.word.read().generation();
-        let finish = slot.word.after_fork();
+        let finish = slot.word.after_fork().is_some();
         let now = slot.word.read();
         assert_eq!((now.generation(), now.pins()), (generation, 0));
         if finish {
             assert_eq!(now.state(), State::FINAL);
-            assert_eq!(slot.word.free(), Freed::Close);
+            assert_eq!(slot.word.free(tag(generation)), Freed::Close);
         }
         seen.push((now.state(), finish));
     }
@@ -264,7 +316,7 @@ fn a_forked_child_has_no_pins_and_finishes_what_was_being_closed() {
     }
     let new = &Slot::starting_at(0).word;
     assert!(!new.pin_plain(handles[0].tag()));
-    assert!(!new.after_fork());
+    assert_eq!(new.after_fork(), None);
     assert_eq!(new.read().state(), State::FREE);
 }
 
@@ -293,7 +345,7 @@ fn a_call_that_was_forked_away_has_no_pin_to_take() {
             let handle = table.publish(0, 0, state).unwrap();
             let word = &table.slot(handle).unwrap().word;
             let _ = word.pin_plain(handle.tag());
-            assert!(!word.after_fork());
+            assert_eq!(word.after_fork(), None);
             in_child(&table, handle);
             let before = word.read();
             assert_eq!(word.unpin(), Left::Done);
@@ -329,6 +381,7 @@ enum Step {
     Close(Index),
     GiveUp(Index),
     Free(u32),
+    Claim(u32),
     Share(u32, u64),
     BeCareful(u32),
     Fork,
@@ -354,6 +407,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => one().prop_map(Step::Close),
         2 => one().prop_map(Step::GiveUp),
         5 => slot().prop_map(Step::Free),
+        1 => slot().prop_map(Step::Claim),
         2 => (slot(), 0..3u64).prop_map(|(slot, own)| Step::Share(slot, own)),
         2 => slot().prop_map(Step::BeCareful),
         1 => Just(Step::Fork),
@@ -471,7 +525,7 @@ impl Life {
             known.pins -= 1;
             if matches!(known.state, State::CLOSING | State::CLOSING_SHARED) && known.pins == 0 {
                 known.state = State::FINAL;
-                assert_eq!(left, Left::Last);
+                assert_eq!(left, Left::Last(tag(known.generation)));
             } else {
                 assert_eq!(left, Left::Done);
             }
@@ -536,7 +590,11 @@ impl Life {
 
     /// Also by one who has lost: a slot that is not final stays as it is.
     fn free(&mut self, index: u32) {
-        let freed = self.slot(index).word.free();
+        let known = self.known(index).clone();
+        if let Some(earlier) = known.generation.checked_sub(1) {
+            assert_eq!(self.slot(index).word.free(tag(earlier)), Freed::Lost);
+        }
+        let freed = self.slot(index).word.free(tag(known.generation));
         let known = self.known(index);
         let expected = match known.state {
             State::FINAL if known.generation == LAST_GENERATION => {
@@ -550,6 +608,16 @@ impl Life {
             _ => Freed::Lost,
         };
         assert_eq!(freed, expected);
+    }
+
+    fn claim(&mut self, index: u32) {
+        let claimed = self.slot(index).word.claim();
+        let known = self.known(index);
+        let free = matches!(known.state, State::FREE | State::FREED);
+        assert_eq!(claimed, free.then_some(tag(known.generation)));
+        if free {
+            known.state = State::FINAL;
+        }
     }
 
     fn share(&mut self, index: u32, own: u64) {
@@ -572,7 +640,7 @@ impl Life {
     fn fork(&mut self) {
         self.orphans.append(&mut self.pins);
         for index in 0..SLOTS {
-            let finish = self.slot(index).word.after_fork();
+            let finish = self.slot(index).word.after_fork().is_some();
             let known = self.known(index);
             known.pins = 0;
             match known.state {
@@ -600,6 +668,7 @@ impl Life {
             Step::Close(which) => self.close(issued(self, which)),
             Step::GiveUp(which) => self.give_up(issued(self, which)),
             Step::Free(index) => self.free(index),
+            Step::Claim(index) => self.claim(index),
             Step::Share(index, own) => self.share(index, own),
             Step::BeCareful(index) => self.be_careful(index),
             Step::Fork => self.fork(),

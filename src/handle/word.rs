@@ -165,8 +165,8 @@ pub enum Pin {
 pub enum Left {
     /// Nothing.
     Done,
-    /// The handle was closed and this was the last pin: clear up, then `free`.
-    Last,
+    /// The handle with this tag was closed and this was the last pin: clear up, then `free`.
+    Last(Tag),
 }
 
 /// What becomes of the descriptor when its slot was made free.
@@ -260,7 +260,7 @@ impl Word {
         if now.state().is_closing() && now.pins() == 0 {
             // Whoever pins in between takes this election over when it leaves.
             if self.swap(now, now.with(State::FINAL)).is_ok() {
-                return Left::Last;
+                return Left::Last(now.tag());
             }
         }
         Left::Done
@@ -269,6 +269,18 @@ impl Word {
     /// Whether a handle that is pinned was closed since.
     pub fn is_closed(&self, tag: Tag) -> bool {
         !self.read().is_live(tag)
+    }
+
+    /// Whether the handle with this tag is live. It need not be pinned, and may be closed meanwhile.
+    #[inline(always)]
+    pub fn is_live(&self, tag: Tag) -> bool {
+        Reading(self.bits.load(Ordering::Acquire)).is_plain(tag) || self.is_live_otherwise(tag)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_live_otherwise(&self, tag: Tag) -> bool {
+        self.read().is_live(tag)
     }
 
     /// Begins to close: exactly one caller gets a reading, from just before, and a pin with it.
@@ -303,10 +315,18 @@ impl Word {
         Err(Kept::Stale)
     }
 
-    /// Ends what `Left::Last` or `give_up` began: from here on the number may be published again.
-    pub fn free(&self) -> Freed {
+    /// Whether what `Left::Last`, `give_up` or `claim` began with this tag has still to be ended by
+    /// `free`: nobody has published the number anew meanwhile.
+    pub fn is_final(&self, tag: Tag) -> bool {
+        let now = self.read();
+        now.state() == State::FINAL && now.tag() == tag
+    }
+
+    /// Ends what `Left::Last`, `give_up` or `claim` began: from here on the number may be
+    /// published again.
+    pub fn free(&self, tag: Tag) -> Freed {
         let mut now = self.read();
-        while now.state() == State::FINAL {
+        while now.state() == State::FINAL && now.tag() == tag {
             match self.swap(now, now.with(State::FREED)) {
                 Ok(()) if now.generation() == LAST_GENERATION => return Freed::Park,
                 Ok(()) => return Freed::Close,
@@ -314,6 +334,19 @@ impl Word {
             }
         }
         Freed::Lost
+    }
+
+    /// Takes a number that is nobody's for the caller, who then calls `publish` or `free`. `None`:
+    /// it is somebody's.
+    pub fn claim(&self) -> Option<Tag> {
+        let mut now = self.read();
+        while matches!(now.state(), State::FREE | State::FREED) {
+            match self.swap(now, now.with(State::FINAL)) {
+                Ok(()) => return Some(now.tag()),
+                Err(seen) => now = seen,
+            }
+        }
+        None
     }
 
     /// Makes the slot live with the next generation, and tells the tag, and the state from just
@@ -362,9 +395,9 @@ impl Word {
         }
     }
 
-    /// In a forked child: the pins are those of threads that do not exist here. True where the
+    /// In a forked child: the pins are those of threads that do not exist here. A tag where that
     /// handle was being closed, which nobody here would finish: clear up, then `free`.
-    pub fn after_fork(&self) -> bool {
+    pub fn after_fork(&self) -> Option<Tag> {
         let now = self.read();
         let state = match now.state() {
             state if state.is_live() => State::SHARED,
@@ -372,6 +405,6 @@ impl Word {
             state => state,
         };
         self.bits.store(Reading::new(now.generation(), state, 0).0, Ordering::SeqCst);
-        state == State::FINAL
+        (state == State::FINAL).then_some(now.tag())
     }
 }

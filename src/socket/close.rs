@@ -7,7 +7,7 @@ use super::pinned::{Pinned, Socket, find};
 use super::wait::Stop;
 use crate::error::{Code, Result};
 use crate::handle::slot::mark;
-use crate::handle::word::{Freed, Left, Reading, State};
+use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::address::{Family, Raw};
 use crate::sys::socket::{How, message};
@@ -47,8 +47,8 @@ fn end(raw: i64, abort: bool) -> Result<()> {
     if calls_in_progress {
         wake(slot, fd, before);
     }
-    if slot.word.unpin() == Left::Last {
-        clear_up(table, slot, handle.index());
+    if let Left::Last(tag) = slot.word.unpin() {
+        clear_up(table, slot, handle.index(), tag);
     }
     Ok(())
 }
@@ -67,8 +67,8 @@ pub fn leave_poller(slot: &Slot, fd: Fd) {
 
 /// Lets close(2) send a reset; sends it now where calls in progress put that off.
 fn reset(fd: Fd, now: bool) {
-    let _ = option::set_linger(fd, Some(0));
-    if now {
+    let set = option::set_linger(fd, Some(0));
+    if now || set.is_err() {
         let _ = calls::connect(fd, &Raw::only_family(Family::SK_UNSPEC));
     }
 }
@@ -90,19 +90,23 @@ fn wake(slot: &Slot, fd: Fd, before: Reading) {
 /// After the last call has left a closed handle.
 #[cold]
 #[inline(never)]
-pub fn clear_up(table: &Table, slot: &Slot, index: u32) {
+pub fn clear_up(table: &Table, slot: &Slot, index: u32, tag: Tag) {
     let fd = table.fd_of(index);
-    close_waker(slot);
-    match slot.word.free() {
+    close_waker(slot, tag);
+    match slot.word.free(tag) {
         Freed::Close => descriptor::close(fd),
         Freed::Park => park(fd),
         Freed::Lost => {}
     }
 }
 
-pub fn close_waker(slot: &Slot) {
-    let waker = slot.waker.swap(0, SeqCst);
-    if waker != 0 {
+/// Before the slot of the handle with this tag is freed.
+pub fn close_waker(slot: &Slot, tag: Tag) {
+    let waker = slot.waker.load(SeqCst);
+    // Read before the word, so that it is no waker of a handle that has taken the number over,
+    // because it was closed behind our back. Such a one sets it anew, hence no plain store.
+    if waker != 0 && slot.word.is_final(tag) {
+        let _ = slot.waker.compare_exchange(waker, 0, SeqCst, SeqCst);
         descriptor::close(waker.wrapping_sub(1));
     }
 }
@@ -124,7 +128,10 @@ pub fn park(fd: Fd) {
 /// What a slot becomes in a forked child.
 pub fn after_fork(table: &Table, index: u32, slot: &Slot) {
     // The parent's waits sleep on this one; waking them from here would be wrong.
-    close_waker(slot);
+    let waker = slot.waker.swap(0, SeqCst);
+    if waker != 0 {
+        descriptor::close(waker.wrapping_sub(1));
+    }
     // And a close here must not take the parent's socket out of the parent's poller.
     slot.poller.store(0, SeqCst);
     // Nor does the thread exist here that would take this away.
@@ -132,8 +139,8 @@ pub fn after_fork(table: &Table, index: u32, slot: &Slot) {
     if slot.has(mark::POLLER) {
         slot.mark(mark::FOREIGN);
     }
-    if slot.word.after_fork() {
-        clear_up(table, slot, index);
+    if let Some(tag) = slot.word.after_fork() {
+        clear_up(table, slot, index, tag);
     }
 }
 
@@ -168,6 +175,7 @@ pub fn finish(raw: i64, limit: impl FnOnce() -> Result<i64>) -> Result<()> {
 }
 
 fn drain(socket: &Pinned, limit: i64) -> core::result::Result<(), Stop> {
+    let _keep = errno::Restore::later();
     // A connection that is gone tells why with the first receive.
     let _ = calls::shutdown(socket.fd(), How::Write);
     let mut timer = Timer::new(limit);

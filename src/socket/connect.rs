@@ -5,12 +5,13 @@
 
 use super::bind::shown;
 use super::pinned::Socket;
-use super::resolve::{Host, look_up};
+use super::resolve::{look_up, numeric};
 use super::wait::Stop;
 use crate::error::{Code, Error, Result};
 use crate::handle::slot::mark;
 use crate::net::address::{Address, Family};
 use crate::net::happy_eyeballs::farther;
+use crate::net::host::Name;
 use crate::sys::address::Raw;
 use crate::sys::poll;
 use crate::sys::time::Timer;
@@ -27,14 +28,19 @@ impl Socket {
         if self.kind().is_unix() {
             return self.connect_within(&self.host(host, port)?, &mut timer);
         }
-        let name = match Host::new(host)? {
-            Host::Numeric(address) => return self.connect_within(&Address { port, ..address }, &mut timer),
-            Host::Name(name) => name,
-        };
+        match numeric(host)? {
+            Some(address) => self.connect_within(&Address { port, ..address }, &mut timer),
+            None => self.connect_name(host, port, &mut timer),
+        }
+    }
+
+    #[inline(never)] // it takes stack that no other connect needs
+    fn connect_name(&self, host: &[u8], port: u16, timer: &mut Timer) -> Result<()> {
+        let name = Name::new(host)?;
         let family = if self.kind().is_inet6() { Family::SK_UNSPEC } else { self.kind().family() };
         let mut failed: Option<Error> = None;
-        for address in look_up(&name, family, &mut timer, Some(self))? {
-            match self.connect_within(&Address { port, ..address }, &mut timer) {
+        for address in look_up(&name, family, timer, Some(self))? {
+            match self.connect_within(&Address { port, ..address }, timer) {
                 Err(error) if !is_final(error.code, timer.left()) => {
                     failed = Some(failed.map_or(error, |earlier| farther(earlier, error)));
                 }
@@ -52,15 +58,15 @@ impl Socket {
     pub fn connect_within(&self, address: &Address, timer: &mut Timer) -> Result<()> {
         let _keep = errno::Restore::later();
         if address.family == Family::SK_UNSPEC as u16 && self.kind().is_datagram() {
-            calls::connect(self.fd(), &Raw::only_family(Family::SK_UNSPEC))?;
+            self.connect_at_once(&Raw::only_family(Family::SK_UNSPEC))?;
             return self.undo_if_closed();
         }
         let raw = self.to_raw(address)?;
         if self.kind().is_datagram() {
-            calls::connect(self.fd(), &raw).map_err(|errno| self.address_error(errno, address))?;
+            self.connect_at_once(&raw).map_err(|errno| self.address_error(errno, address))?;
             return self.undo_if_closed();
         }
-        if self.is_shared() {
+        if self.is_shared() || !self.slot.has(mark::CONNECTED | mark::LISTENING) {
             self.make_nonblocking()?;
         }
         let result = if self.kind().is_unix() {
@@ -76,6 +82,16 @@ impl Socket {
             Err(Failed::Error(error)) => Err(error),
             Err(Failed::Stop(Stop::System(errno))) => Err(self.address_error(errno, address)),
             Err(Failed::Stop(stop)) => Err(stop.into()),
+        }
+    }
+
+    /// Sets the peer of a datagram socket, or takes it away.
+    fn connect_at_once(&self, address: &Raw) -> core::result::Result<(), Errno> {
+        loop {
+            match calls::connect(self.fd(), address) {
+                Err(Errno(libc::EINTR)) => {}
+                result => return result,
+            }
         }
     }
 
@@ -131,34 +147,44 @@ impl Socket {
             return Err(Failed::Error(Code::SK_EISCONN.into()));
         }
         let mut sliced = false;
-        let result = loop {
+        let result = self.connect_in_slices(address, timer, &mut sliced);
+        if sliced {
+            // If it fails, the next connect tries again.
+            let _ = self.make_nonblocking();
+            let _ = option::set_send_timeout(self.fd(), 0);
+        }
+        result
+    }
+
+    fn connect_in_slices(
+        &self,
+        address: &Raw,
+        timer: &mut Timer,
+        sliced: &mut bool,
+    ) -> core::result::Result<(), Failed> {
+        loop {
             let result = calls::connect(self.fd(), address);
-            if self.is_closed() {
-                break self.undo_if_closed().map_err(Failed::Error);
-            }
+            self.undo_if_closed()?;
             match result {
-                Ok(()) => break Ok(()),
+                Ok(()) => return Ok(()),
                 Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => {
-                    break Err(Failed::Stop(Stop::WouldWait));
+                    return Err(Failed::Stop(Stop::WouldWait));
                 }
+                Err(Errno(libc::EINTR)) if !*sliced => continue,
                 Err(Errno(libc::EINTR | libc::EAGAIN)) => {}
-                Err(errno) => break Err(Failed::Stop(Stop::System(errno))),
+                Err(errno) => return Err(Failed::Stop(Stop::System(errno))),
             }
             let slice = match timer.left() {
-                Some(0) => break Err(Failed::Stop(Stop::Time)),
+                Some(0) => return Err(Failed::Stop(Stop::Time)),
                 // Rounded up: 0 would be no limit.
                 Some(ns) => (ns / 1_000_000 + 1).min(u64::from(SLICE_MS)) as u16,
                 None => SLICE_MS,
             };
-            sliced = true;
-            descriptor::set_nonblocking(self.fd(), false)?;
+            *sliced = true;
             option::set_send_timeout(self.fd(), slice)?;
-        };
-        if sliced {
-            let _ = option::set_send_timeout(self.fd(), 0);
-            let _ = descriptor::set_nonblocking(self.fd(), true);
+            self.slot.unmark(mark::NONBLOCKING);
+            descriptor::set_nonblocking(self.fd(), false)?;
         }
-        result
     }
 
     /// Whether the socket has a peer now.

@@ -53,8 +53,8 @@ impl Pinned {
 impl Drop for Pinned {
     #[inline(never)] // one copy of it serves every kind of call
     fn drop(&mut self) {
-        if self.slot.word.unpin() == Left::Last {
-            clear_up(TABLE.get(), self.slot, self.handle.index());
+        if let Left::Last(tag) = self.slot.word.unpin() {
+            clear_up(TABLE.get(), self.slot, self.handle.index(), tag);
         }
     }
 }
@@ -63,8 +63,8 @@ impl Drop for Pinned {
 pub fn release(index: u32) {
     let table = TABLE.get();
     if let Some(slot) = table.at(index) {
-        if slot.word.unpin() == Left::Last {
-            clear_up(table, slot, index);
+        if let Left::Last(tag) = slot.word.unpin() {
+            clear_up(table, slot, index, tag);
         }
     }
 }
@@ -103,9 +103,23 @@ impl Plain {
         }
     }
 
+    /// What `pin` gave for this handle, once more: to pass it on would cost those who don't.
+    #[inline(always)]
+    pub fn pinned(raw: i64) -> Option<Plain> {
+        let handle = Handle::from_raw(raw);
+        let table = TABLE.get();
+        Some(Plain { slot: table.slot(handle)?, fd: table.fd_of(handle.index()) })
+    }
+
     #[inline(always)]
     pub fn has(self, marks: u32) -> bool {
         self.slot.has(marks)
+    }
+
+    #[inline(always)]
+    pub fn is_inet6_datagram(self) -> bool {
+        let kind = Kind::from_traits(self.slot.traits.load(Relaxed));
+        kind.is_inet6() && kind.is_datagram()
     }
 
     /// Ends the call with its result.
@@ -126,8 +140,8 @@ impl Plain {
 #[cold]
 #[inline(never)]
 fn last(raw: i64, slot: &'static Slot, count: usize) -> Count {
-    if slot.word.after_unpin() == Left::Last {
-        clear_up(TABLE.get(), slot, Handle::from_raw(raw).index());
+    if let Left::Last(tag) = slot.word.after_unpin() {
+        clear_up(TABLE.get(), slot, Handle::from_raw(raw).index(), tag);
     }
     Count::of(count)
 }
@@ -137,8 +151,10 @@ impl NotPlain {
     pub fn into_socket(self, raw: i64) -> Result<Socket> {
         let handle = Handle::from_raw(raw);
         let (table, slot) = find(handle)?;
-        if self == NotPlain::Pinned && slot.word.unpin() == Left::Last {
-            clear_up(table, slot, handle.index());
+        if self == NotPlain::Pinned {
+            if let Left::Last(tag) = slot.word.unpin() {
+                clear_up(table, slot, handle.index(), tag);
+            }
         }
         Socket::new(raw)
     }
@@ -154,8 +170,8 @@ pub fn find(handle: Handle) -> Result<(&'static Table, &'static Slot)> {
 
 #[cold]
 fn stale(table: &'static Table, slot: &'static Slot, handle: Handle, left: Left) -> Error {
-    if left == Left::Last {
-        clear_up(table, slot, handle.index());
+    if let Left::Last(tag) = left {
+        clear_up(table, slot, handle.index(), tag);
     }
     Code::SK_EBADHANDLE.into()
 }

@@ -10,19 +10,12 @@ use crate::sys::errno;
 use crate::sys::names::{self, Addresses, Failure, Found, Lookup};
 use crate::sys::time::Timer;
 
-/// A host as it is given: an address already, or a name to be looked up.
-pub enum Host {
-    Numeric(Address),
-    Name(Name),
-}
-
-impl Host {
-    pub fn new(text: &[u8]) -> Result<Host> {
-        match parse::parse_ip(text) {
-            Ok(address) => Ok(Host::Numeric(address)),
-            Err(Error { code: Code::SK_EADDRFORMAT, .. }) => Ok(Host::Name(Name::new(text)?)),
-            Err(error) => Err(error),
-        }
+/// The address that a host is by itself; `None`: it can only be a name.
+pub fn numeric(host: &[u8]) -> Result<Option<Address>> {
+    match parse::parse_ip(host) {
+        Ok(address) => Ok(Some(address)),
+        Err(Error { code: Code::SK_EADDRFORMAT, .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -77,19 +70,16 @@ pub fn resolve(
     if family == Family::SK_UNIX {
         return Err(Code::SK_EAFNOSUPPORT.into());
     }
-    match Host::new(host)? {
-        Host::Numeric(address) if family != Family::SK_UNSPEC && address.family != family as u16 => {
+    if let Some(address) = numeric(host)? {
+        if family != Family::SK_UNSPEC && address.family != family as u16 {
             return Err(Code::SK_EAFNOSUPPORT.into());
         }
-        Host::Numeric(address) => {
-            take(Address { port, ..address });
-        }
-        Host::Name(name) => {
-            for address in look_up(&name, family, &mut Timer::new(limit), None)? {
-                if !take(Address { port, ..address }) {
-                    break;
-                }
-            }
+        take(Address { port, ..address });
+        return Ok(());
+    }
+    for address in look_up(&Name::new(host)?, family, &mut Timer::new(limit), None)? {
+        if !take(Address { port, ..address }) {
+            break;
         }
     }
     Ok(())

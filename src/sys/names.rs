@@ -29,9 +29,9 @@ pub struct Addresses {
     next: *const addrinfo,
 }
 
-/// Asks for the addresses of a host; blocks as long as the resolver does.
+/// Asks for the addresses of a host; blocks as long as the resolver does, which may leave
+/// anything in `errno`.
 pub fn resolve(host: &CStr, family: Family) -> Found {
-    let _keep = errno::Restore::later();
     // SAFETY: all-zero bytes are an addrinfo.
     let mut hints: addrinfo = unsafe { core::mem::zeroed() };
     hints.ai_family = domain(family);
@@ -51,7 +51,7 @@ pub fn resolve(host: &CStr, family: Family) -> Found {
 }
 
 impl Addresses {
-    /// How often the entries before `end` have this address.
+    /// Whether an entry before `end` has this address too.
     fn has_before(&self, end: *const addrinfo, address: &Address) -> bool {
         let mut next = self.first.as_ptr().cast_const();
         while next != end {
@@ -106,7 +106,8 @@ impl Drop for Addresses {
 /// Bytes of the longest host that a `Lookup` takes, the closing NUL included.
 pub const HOST_ROOM: usize = 256;
 
-/// What the resolver and what is loaded into it may need. Only touched pages take memory.
+/// What the resolver and the modules loaded into it may need: glibc's own for files and DNS was
+/// seen to use 16 KiB. Only touched pages take memory.
 const STACK: usize = 512 * 1024;
 
 /// A look-up in a thread of its own. Dropped before its end, it goes on alone: what the two

@@ -95,6 +95,7 @@ fn first_descriptor(message: &msghdr) -> Option<Fd> {
         let mut next = libc::CMSG_FIRSTHDR(message);
         while let Some(header) = next.as_ref() {
             let data = libc::CMSG_DATA(header);
+            #[allow(clippy::unnecessary_cast)] // 32 bits on some systems
             let len = (header.cmsg_len as usize).saturating_sub(size_of::<cmsghdr>());
             if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
                 for at in 0..len / size_of::<Fd>() {

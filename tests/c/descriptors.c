@@ -78,6 +78,18 @@ CASE(from_fd_of_what_is_owned_already)
     CHECK_FAILS(sk_from_fd(fd), SK_EBADHANDLE);
 }
 
+/* What fails takes nothing. */
+CASE(from_fd_may_be_tried_again)
+{
+    int p[2];
+    CHECK_EQ(pipe(p), 0);
+    CHECK_FAILS(sk_from_fd(p[0]), SK_ENOTSOCK);
+    CHECK_FAILS(sk_from_fd(p[0]), SK_ENOTSOCK);
+    CHECK_EQ(dup2(socket(AF_UNIX, SOCK_DGRAM, 0), p[0]), p[0]);
+    sk_handle s = MADE(sk_from_fd(p[0]));
+    CHECK_EQ(sk_fd(s), p[0]);
+}
+
 CASE(fd_is_a_look)
 {
     sk_handle p[2];
@@ -157,6 +169,34 @@ CASE(into_fd_is_busy_while_a_call_is_in_flight)
         close(fd);
         CHECK_OK(sk_close(p[1]));
     }
+}
+
+/* A stale handle of the same number, used by others all the time, is no call in flight. */
+static int hammering;
+static void hammer(void *argument)
+{
+    sk_handle stale = *(sk_handle *)argument;
+    char b;
+    while (__atomic_load_n(&hammering, __ATOMIC_SEQ_CST)) {
+        if (sk_recv(stale, &b, 1, 0) != SK_EBADHANDLE) FAIL("a stale handle was used");
+    }
+}
+CASE(into_fd_is_not_busy_with_stale_handles)
+{
+    struct thread t[2];
+    sk_handle stale = MADE(sk_socket(SK_UNIX, SK_DGRAM, 0));
+    int number = (int)sk_fd(stale);
+    CHECK_OK(sk_close(stale));
+    hammering = 1;
+    for (int i = 0; i < 2; i++) thread_start(&t[i], hammer, &stale);
+    for (int i = 0; i < 3000; i++) {
+        sk_handle s = MADE(sk_socket(SK_UNIX, SK_DGRAM, 0));
+        int64_t fd = sk_into_fd(s);
+        CHECK_EQ(fd, number);
+        close(number);
+    }
+    __atomic_store_n(&hammering, 0, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < 2; i++) thread_join(&t[i]);
 }
 
 CASE(dup_is_the_same_socket)

@@ -560,15 +560,16 @@ static void receive_tokens(void *argument)
         if (r == SK_EEOF) return;
         if (r <= 0) FAIL("sk_recv_handle is %lld %s", (long long)r, sk_error_name(r));
         int token = -1;
+        CHECK_OK(sk_set_timeout(r, 5000)); /* received twice, it has nothing to say the second time */
         CHECK_EQ(sk_recv(r, &token, sizeof token, 0), (int64_t)sizeof token);
         CHECK(token >= 0 && token < TOKENS);
         __atomic_fetch_add(&seen[token], 1, __ATOMIC_SEQ_CST);
         CHECK_EQ(sk_close(r), SK_OK);
     }
 }
-static void send_tokens(sk_handle via)
+static void send_tokens(sk_handle via, int from, int to)
 {
-    for (int i = 0; i < TOKENS; i++) {
+    for (int i = from; i < to; i++) {
         int fd[2];
         while (socketpair(AF_UNIX, SOCK_DGRAM, 0, fd) != 0) sched_yield();
         CHECK_EQ(write(fd[1], &i, sizeof i), (ssize_t)sizeof i);
@@ -592,17 +593,18 @@ static void send_tokens_in_child(void *argument)
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = 1000;
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    send_tokens(via[0]);
+    send_tokens(via[0], TOKENS / 2, TOKENS);
 }
 
 /* Threads that are short of descriptors take each other's last one: every handle arrives once all the same. */
 CASE_WITHIN(threads_at_the_limit_receive_each_handle_once, 60)
 {
-    for (int room = 1; room < 4; room++) {
+    for (int round = 0; round < 12; round++) {
         sk_handle via[2];
         struct thread t[4];
         unix_pair(SK_SEQPACKET, via);
         memset(seen_in, 0, sizeof seen_in);
+        send_tokens(via[0], 0, TOKENS / 2); /* a queue, so that all of them are at it at once */
         fflush(NULL);
         pid_t pid = fork();
         CHECK(pid >= 0);
@@ -614,7 +616,7 @@ CASE_WITHIN(threads_at_the_limit_receive_each_handle_once, 60)
         struct rlimit before;
         CHECK_GIVES(sk_wait(via[1], SK_PRIORITY, 1), 0); /* what wakes waits on a shared socket is a descriptor too */
         CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-        leave_room(room);
+        leave_room(1 + round % 3);
         for (int i = 0; i < 4; i++) thread_start(&t[i], receive_tokens, &via[1]);
         for (int i = 0; i < 4; i++) thread_join(&t[i]);
         int status = 0;
@@ -631,6 +633,7 @@ CASE_WITHIN(processes_that_share_a_socket_receive_each_handle_once, 60)
     sk_handle via[2];
     pid_t pid[3];
     unix_pair(SK_SEQPACKET, via);
+    send_tokens(via[0], 0, TOKENS / 2);
     seen = mmap(NULL, sizeof seen_in, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(seen != MAP_FAILED);
     fflush(NULL);
@@ -645,7 +648,7 @@ CASE_WITHIN(processes_that_share_a_socket_receive_each_handle_once, 60)
         }
     }
     CHECK_OK(sk_close(via[1]));
-    send_tokens(via[0]);
+    send_tokens(via[0], TOKENS / 2, TOKENS);
     CHECK_OK(sk_close(via[0]));
     for (int i = 0; i < 3; i++) {
         int status = 0;
@@ -804,6 +807,29 @@ static void use_in_child(void *argument)
     CHECK_GIVES(sk_send(r, "child", 5, 0), 5);
     CHECK_OK(sk_close(r));
 }
+static int looking;
+static void look_all_the_time(void *argument)
+{
+    sk_handle via = *(sk_handle *)argument;
+    while (__atomic_load_n(&looking, __ATOMIC_SEQ_CST)) {
+        if (sk_recv_handle(via) != SK_EAGAIN) FAIL("nothing was sent");
+    }
+}
+static void look_once(void *argument) { CHECK_FAILS(sk_recv_handle(*(sk_handle *)argument), SK_EAGAIN); }
+/* Whatever the thread was at that does not exist in the child. */
+CASE(a_child_forked_while_others_receive_receives_too)
+{
+    sk_handle via[2];
+    struct thread t;
+    unix_pair(SK_STREAM, via);
+    CHECK_OK(sk_set_timeout(via[1], 0));
+    looking = 1;
+    thread_start(&t, look_all_the_time, &via[1]);
+    for (int i = 0; i < 100; i++) in_child(look_once, &via[1]);
+    __atomic_store_n(&looking, 0, __ATOMIC_SEQ_CST);
+    thread_join(&t);
+}
+
 CASE(a_handle_travels_to_a_child)
 {
     sk_handle via[2], p[2];

@@ -1,6 +1,5 @@
 //! Which texts may be the names of hosts.
 
-use std::string::String;
 use std::vec::Vec;
 
 use super::shown;
@@ -94,6 +93,6 @@ fn no_names() {
         "x".repeat(100_000).into_bytes(),
     ] {
         let code = Name::new(&name).err().map(|error| error.code);
-        assert_eq!(code, Some(Code::SK_ENAMETOOLONG), "{}", String::from(shown(&name)));
+        assert_eq!(code, Some(Code::SK_ENAMETOOLONG), "{}", shown(&name));
     }
 }

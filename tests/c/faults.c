@@ -1,0 +1,95 @@
+/* What is too rare to be met by chance: system calls that never fail, failing, and threads that meet
+ * between two of them. This program stands between the library and the system. */
+#include "check.h"
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+static int fail_send_timeout, fail_mode;
+static int meeting, arrived, over;
+
+/* Goes on when another thread has come here too, or came to its end without. */
+static void meet(void)
+{
+    if (!__atomic_load_n(&meeting, __ATOMIC_SEQ_CST)) return;
+    __atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&arrived, __ATOMIC_SEQ_CST) < 2 && !__atomic_load_n(&over, __ATOMIC_SEQ_CST)) sched_yield();
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (level == SOL_SOCKET && name == SO_SNDTIMEO) meet();
+    if (fail_send_timeout && level == SOL_SOCKET && name == SO_SNDTIMEO) {
+        if (fail_send_timeout == 1) {
+            errno = ENOMEM;
+            return -1;
+        }
+        fail_send_timeout -= 1;
+    }
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+}
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    va_start(list, request);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    if (fail_mode && request == FIONBIO && *(int *)argument == 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+/* A Unix connect that waits does so in slices of blocking mode, under a time limit of the system's. */
+CASE(a_unix_connect_that_fails_to_wait_leaves_nothing_behind)
+{
+    sk_addr to;
+    (void)unix_bound(SK_STREAM, 1, &to);
+    for (int i = 0; i < 2; i++) CHECK_OK(sk_connect_addr(MADE(sk_socket(SK_UNIX, SK_STREAM, 0)), &to));
+    for (int which = 0; which < 3; which++) {
+        sk_handle s = MADE(sk_socket(SK_UNIX, SK_STREAM, 0));
+        int fd = (int)sk_into_fd(s);
+        s = MADE(sk_from_fd(fd));
+        fail_send_timeout = which == 0 ? 1 : which == 1 ? 2 : 0;
+        fail_mode = which == 2;
+        CHECK_FAILS(sk_connect_addr(s, &to), SK_ENOMEM);
+        fail_send_timeout = fail_mode = 0;
+        struct timeval limit = {9, 9};
+        socklen_t len = sizeof limit;
+        CHECK((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+        CHECK_OK(sk_set_timeout(s, 0));
+        CHECK_FAILS(sk_connect_addr(s, &to), SK_EAGAIN);
+        CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len), 0);
+        if (which != 1) CHECK_EQ(limit.tv_sec * 1000000 + limit.tv_usec, 0); /* else it could not be taken back */
+        CHECK_OK(sk_close(s));
+    }
+}
+
+static int offered;
+static void take_over(void *argument)
+{
+    int64_t *result = argument;
+    *result = sk_from_fd(offered);
+    __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+}
+CASE(of_two_that_take_over_one_descriptor_one_gets_it)
+{
+    int64_t results[2];
+    struct thread t[2];
+    CHECK_OK(sk_close(MADE(sk_socket(SK_UNIX, SK_DGRAM, 0)))); /* the library is in use */
+    for (int round = 0; round < 20; round++) {
+        offered = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        arrived = over = 0;
+        meeting = 1;
+        for (int i = 0; i < 2; i++) thread_start(&t[i], take_over, &results[i]);
+        for (int i = 0; i < 2; i++) thread_join(&t[i]);
+        meeting = 0;
+        int winner = results[1] > 0;
+        CHECK_GT(results[winner], 0);
+        CHECK_EQ(results[!winner], SK_EEXIST);
+        CHECK_GIVES(sk_open_count(), 1);
+        CHECK_OK(sk_close(results[winner]));
+        CHECK(!is_open_fd(offered));
+    }
+}
