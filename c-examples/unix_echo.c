@@ -2,14 +2,9 @@
  * and the system vouches for who is at the other end. A socket itself can be passed on: here one
  * process accepts the clients, and another, which has no way to the listener, answers them. */
 #define _POSIX_C_SOURCE 200809L
-#include <errno.h>
-#include <signal.h>
-#include <sk.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "common.h"
 
 static const char usage[] =
     "usage: unix_echo server PATH\n"
@@ -22,10 +17,9 @@ enum { LIMIT_MS = 5000, CLIENT_LIMIT_MS = 60000, TEXT_MOST = 1000, PATH_MOST = 1
 
 /* The signal handler closes them. A task is a connection that the worker is to answer. */
 static volatile sk_handle listener, datagrams, tasks, connection;
-static volatile sig_atomic_t stopping;
 
 /* Ctrl-C: closing a socket wakes the call that waits on it. */
-static void on_interrupt(int signal_number) {
+static void on_ctrl_c(int signal_number) {
     int saved = errno;
     (void)signal_number;
     stopping = 1;
@@ -34,13 +28,6 @@ static void on_interrupt(int signal_number) {
     sk_close(tasks);
     sk_close(connection);
     errno = saved;
-}
-
-/* Hands a call's result on; says so where it failed. */
-static int64_t check(const char *call, int64_t result) {
-    if (result < 0 && !stopping)
-        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
-    return result;
 }
 
 /* --- The worker: a process of its own, which gets connections and knows no path. It answers
@@ -67,7 +54,7 @@ static int work(void) {
 static pid_t start_worker(void) {
     sk_handle pair[2] = {0, 0};
     pid_t worker;
-    int status;
+    int good;
     if (check("sk_socketpair", sk_socketpair(SK_STREAM, pair)) < 0 || fflush(stdout) != 0)
         return -1;
     worker = fork();
@@ -77,10 +64,9 @@ static pid_t start_worker(void) {
         sk_close(datagrams);
         sk_close(pair[0]);
         tasks = pair[1];
-        status = work() ? EXIT_SUCCESS : EXIT_FAILURE;
+        good = work();
         sk_close(tasks);
-        fflush(stdout);
-        _exit(status);
+        _exit(finish(good));
     }
     if (worker < 0)
         perror("fork");
@@ -163,11 +149,12 @@ static int serve(long once, int64_t limit) {
 /* With the worker, from its start to its end. */
 static int serve_with_worker(long once, int64_t limit) {
     pid_t worker = start_worker();
-    int status = 1, good = worker > 0 && serve(once, limit);
-    sk_close(tasks); /* which the worker sees as the end of its tasks */
+    int good = worker > 0 && serve(once, limit);
+    sk_shutdown(tasks, SK_SHUT_BOTH); /* which the worker sees as the end of its tasks */
+    sk_close(tasks);
     if (worker > 0 && !good)
         kill(worker, SIGINT); /* it may wait for a client */
-    return worker > 0 && waitpid(worker, &status, 0) == worker && status == 0 && good;
+    return has_succeeded(worker) && good;
 }
 
 static void close_server(const char *path) {
@@ -233,7 +220,7 @@ static int self_test(void) {
     char *messages[] = {hello}, folder[64], path[PATH_MOST];
     const char *temporary = getenv("TMPDIR");
     pid_t client = -1;
-    int status = 1, good;
+    int good;
     if (snprintf(folder, sizeof folder, "%s/unix_echo-XXXXXX", temporary != NULL ? temporary : "/tmp") >=
             (int)sizeof folder ||
         mkdtemp(folder) == NULL) {
@@ -245,35 +232,33 @@ static int self_test(void) {
     if (good && (client = fork()) == 0) {
         sk_close(listener);
         sk_close(datagrams);
-        status = run_client(path, 1, messages) ? EXIT_SUCCESS : EXIT_FAILURE;
-        fflush(stdout);
-        _exit(status);
+        good = run_client(path, 1, messages);
+        _exit(finish(good));
     }
     if (good && client < 0)
         perror("fork");
     good = client > 0 && serve_with_worker(2, LIMIT_MS); /* a connection and a datagram */
     close_server(path);
-    good = client > 0 && waitpid(client, &status, 0) == client && status == 0 && good;
-    return rmdir(folder) == 0 && good;
+    good = has_succeeded(client) && good;
+    if (rmdir(folder) == 0)
+        return good;
+    perror(folder);
+    return 0;
 }
 
 int main(int argc, char **argv) {
     const char *role = argc > 1 ? argv[1] : "";
-    int good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(role, "--help") == 0)
-        return fputs(usage, stdout) < 0;
-    if (argc == 2 && strcmp(role, "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-    } else if (argc == 3 && strcmp(role, "server") == 0) {
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(argv[2]) && serve_with_worker(0, SK_FOREVER);
+    int good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
+    if (argc == 3 && strcmp(role, "server") == 0) {
+        good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(argv[2]) && serve_with_worker(0, SK_FOREVER);
         close_server(argv[2]);
     } else if (argc >= 3 && strcmp(role, "client") == 0) {
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && run_client(argv[2], argc - 3, argv + 3);
+        good = signal(SIGINT, on_ctrl_c) != SIG_ERR && run_client(argv[2], argc - 3, argv + 3);
     } else {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     }
-    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(good || stopping);
 }

@@ -280,7 +280,7 @@ fn what_can_not_be_sent_is_said() {
     let held = TcpStream::connect(taken.local_addr().expect("an address")).expect("a connection");
     let port = held.local_addr().expect("an address").port().to_string();
     let finished = run_to_end(program("file_send", 3).args(["127.0.0.1", &port]).arg(folders.file("x", 1)));
-    let words = format!("127.0.0.1: nobody waits for a file on port {port}\n");
+    let words = format!("127.0.0.1 refused the connection: nobody waits for a file on port {port}\n");
     assert_eq!((finished.status.code(), finished.stderr), (Some(1), words));
 }
 
