@@ -152,7 +152,8 @@ static int receive(const char *folder) {
         verdict = keep(&t);
     if (t.file >= 0) {
         close(t.file);
-        unlink(t.part);
+        if (unlink(t.part) != 0)
+            perror(t.part);
     }
     end_progress(t.came, t.length);
     if (!heard)
@@ -222,7 +223,7 @@ static int play_sender(const sk_addr *to, const char *name, uint64_t length, uin
         put_number(data, sum, 8);
         good = good && check("sk_send_all", sk_send_all(s, data, 8, NULL)) == SK_OK &&
                check("sk_shutdown", sk_shutdown(s, SK_SHUT_WRITE)) == SK_OK &&
-               sk_recv_all(s, heard, sizeof heard, NULL) == SK_OK;
+               check("sk_recv_all", sk_recv_all(s, heard, sizeof heard, NULL)) == SK_OK;
         memset(data, 0, 8);
     }
     return sk_close(s) == SK_OK && good ? (int)get_number(heard, 8) : -1;
@@ -243,9 +244,10 @@ static int play_senders(const sk_addr *to) {
 
 static int self_test(void) {
     const char *temporary = getenv("TMPDIR");
+    static const char *const stored[] = {"whole", "empty"};
     char folder[256], path[300];
     sk_addr address;
-    int good;
+    int i, good;
     pid_t child = -1;
     limit = TEST_LIMIT_MS;
     snprintf(folder, sizeof folder, "%s/file_recv-XXXXXX", temporary != NULL ? temporary : "/tmp");
@@ -264,10 +266,13 @@ static int self_test(void) {
     good = good && child > 0 && serve(folder, 8) == 2;
     sk_close(listener); /* refuses the child what it may still try */
     good = has_succeeded(child) && good;
-    snprintf(path, sizeof path, "%s/whole", folder);
-    good = unlink(path) == 0 && good;
-    snprintf(path, sizeof path, "%s/empty", folder);
-    good = unlink(path) == 0 && good;
+    for (i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, stored[i]);
+        if (unlink(path) != 0) {
+            perror(path);
+            good = 0;
+        }
+    }
     if (rmdir(folder) == 0) /* nothing else was in it */
         return good;
     perror(folder);

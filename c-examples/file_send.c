@@ -75,12 +75,13 @@ static int send_bytes(const char *path, int file, uint64_t length, uint64_t *don
     show_progress(0, length);
     while (*done < length) {
         ssize_t got = pread(file, data, next_piece(length - *done), (off_t)*done);
-        int64_t sent;
+        int64_t sent, speaks;
         if (got < 0)
             return complain(path, strerror(errno));
         /* A receiver that speaks now gives up: its answer says why. */
-        if (sk_wait(connection, SK_READABLE, 0) != 0)
-            return !stopping && hear(WHOLE, done, sum);
+        speaks = check("sk_wait", sk_wait(connection, SK_READABLE, 0));
+        if (speaks != 0)
+            return speaks > 0 && hear(WHOLE, done, sum);
         sent = got > 0 ? sk_send_file(connection, file, (int64_t)*done, got) : 0;
         if (check("sk_send_file", sent) < 0)
             return 0;
