@@ -160,14 +160,19 @@ static int serve_with_worker(long once, int64_t until) {
     return has_succeeded(worker) && good;
 }
 
+static void remove_file(const char *path) {
+    if (path[0] != '@' && unlink(path) != 0)
+        perror(path);
+}
+
 static void close_server(const char *path) {
     char second[PATH_MOST + 30];
     snprintf(second, sizeof second, "%s.dgram", path);
     /* Files that we did not make are another server's. */
-    if (listener > 0 && path[0] != '@')
-        unlink(path);
-    if (datagrams > 0 && path[0] != '@')
-        unlink(second);
+    if (listener > 0)
+        remove_file(path);
+    if (datagrams > 0)
+        remove_file(second);
     sk_close(listener);
     sk_close(datagrams);
 }
