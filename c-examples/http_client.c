@@ -55,7 +55,8 @@ static int parse_url(const char *text, struct url *url) {
     url->authority[length] = '\0';
     url->target = end;
     colon = *host == '[' ? strcspn(url->authority, "]") + 1 : strcspn(url->authority, ":");
-    if (colon > length || (colon < length && (host[colon] != ':' || !number(url->authority + colon + 1, 1, 65535, &port))))
+    if (colon > length ||
+        (colon < length && (host[colon] != ':' || !number(url->authority + colon + 1, 1, 65535, &port))))
         return 0;
     if (*host == '[') { /* an IPv6 address stands in brackets, for it has colons of its own */
         host++;
@@ -81,8 +82,8 @@ static void use_connection(sk_handle s, const char *peer) {
 static int64_t connect_to(const struct url *url, int64_t limit) {
     char endpoint[sizeof url->host + 24];
     sk_handle s;
-    snprintf(endpoint, sizeof endpoint, strchr(url->host, ':') != NULL ? "tcp://[%s]:%d" : "tcp://%s:%d", url->host,
-             url->port);
+    snprintf(endpoint, sizeof endpoint, strchr(url->host, ':') != NULL ? "tcp://[%s]:%d" : "tcp://%s:%d",
+             url->host, url->port);
     s = sk_dial(endpoint, limit);
     if (s < 0)
         return s;
@@ -140,7 +141,10 @@ static int fetch(const char *text, long limit_ms, int show_head) {
             result = send_request(&url);
         if (result == SK_OK)
             result = read_response(&response, show_head);
-        kept = kept && in.received == begun && (result == SK_EEOF || result == SK_ECONNRESET || result == SK_EPIPE);
+        kept = kept && in.received == begun &&
+               (result == SK_EEOF || result == SK_ECONNRESET || result == SK_EPIPE);
+        if (kept)
+            fprintf(stderr, "the kept connection is gone (%s): once more\n", explain(result));
         if (result != SK_OK || !response.keep_alive)
             use_connection(SK_INVALID_HANDLE, "");
     } while (kept);
@@ -185,7 +189,8 @@ static int hears(const char *said, int64_t expected, int status, const char *bod
 
 /* A real connection, kept for two pages; the server's answers wait in it already. */
 static int keeps(void) {
-    sk_handle listener = check("sk_socket", sk_socket(SK_INET, SK_STREAM, SK_PROTO_TCP)), server = SK_INVALID_HANDLE;
+    sk_handle listener = check("sk_socket", sk_socket(SK_INET, SK_STREAM, SK_PROTO_TCP)),
+              server = SK_INVALID_HANDLE;
     static const char said[] = HTTP "Content-Length: 2\r\n\r\na\n" HTTP "Connection: close\r\n\r\nb\n";
     char url[64], heard[1024];
     struct url parts;
@@ -204,7 +209,8 @@ static int keeps(void) {
            check("sk_set_timeout", sk_set_timeout(server, 5000)) == SK_OK &&
            (n = check("sk_recv", sk_recv(server, heard, sizeof heard - 1, SK_WAITALL))) > 0;
     heard[n > 0 ? n : 0] = '\0';
-    good = good && strncmp(heard, "GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:", 35) == 0 && strstr(heard + 1, "GET /a?b") != NULL;
+    good = good && strncmp(heard, "GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:", 35) == 0 &&
+           strstr(heard + 1, "GET /a?b") != NULL;
     sk_close(server);
     sk_close(listener);
     return good;
@@ -219,10 +225,12 @@ static int self_test(void) {
         !hears("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204\r\n\r\n", 0, 204, ""))
         return 0;
     puts("-- what is cut short, and what is not HTTP");
-    if (!hears(HTTP "Content-Length: 5\r\n\r\nhell", SK_EEOF, 0, "") || !hears(CHUNKED "5\r\nhel", SK_EEOF, 0, "") ||
-        !hears(CHUNKED "5\r\nhello\r\n", SK_EEOF, 0, "") || !hears(HTTP, SK_EEOF, 0, "") ||
-        !hears("220 mail ready\r\n", SK_EOTHER, 0, "") || !hears(CHUNKED "-5\r\nhello", SK_EOTHER, 0, "") ||
-        !hears(CHUNKED "fffffffffffffffff\r\n", SK_EOTHER, 0, "") || !hears(CHUNKED "2\r\nhello\r\n", SK_EOTHER, 0, "") ||
+    if (!hears(HTTP "Content-Length: 5\r\n\r\nhell", SK_EEOF, 0, "") ||
+        !hears(CHUNKED "5\r\nhel", SK_EEOF, 0, "") || !hears(CHUNKED "5\r\nhello\r\n", SK_EEOF, 0, "") ||
+        !hears(HTTP, SK_EEOF, 0, "") || !hears("220 mail ready\r\n", SK_EOTHER, 0, "") ||
+        !hears(CHUNKED "-5\r\nhello", SK_EOTHER, 0, "") ||
+        !hears(CHUNKED "fffffffffffffffff\r\n", SK_EOTHER, 0, "") ||
+        !hears(CHUNKED "2\r\nhello\r\n", SK_EOTHER, 0, "") ||
         !hears(HTTP "Content-Length: 1\r\nContent-Length: 2\r\n\r\nhi", SK_EOTHER, 0, "") ||
         !hears(HTTP "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nhi", SK_EOTHER, 0, "") ||
         !hears(HTTP "Transfer-Encoding: gzip\r\n\r\n", SK_EOPNOTSUPP, 0, ""))
@@ -231,7 +239,8 @@ static int self_test(void) {
     if (!parse_url("http://a", &url) || url.port != 80 || !parse_url("http://[::1]:8080/b?c", &url) ||
         strcmp(url.host, "::1") != 0 || url.port != 8080 || strcmp(url.target, "/b?c") != 0 ||
         parse_url("https://a/", &url) || parse_url("http://a b/", &url) || parse_url("http://a:0/", &url) ||
-        parse_url("http://:80/", &url) || parse_url("http://[::1/", &url) || parse_url("http://a\r\nb/", &url))
+        parse_url("http://:80/", &url) || parse_url("http://[::1/", &url) ||
+        parse_url("http://a\r\nb/", &url))
         return 0;
     puts("-- two pages over one connection");
     return keeps();

@@ -17,10 +17,10 @@
 #include <string.h>
 
 enum {
-    HTTP_MORE = 0,          /* not yet the whole head */
-    HTTP_GOOD = 200,        /* any other result is the status of a refusal */
-    HTTP_LINE_MAX = 4096,   /* of the request line, without its CR LF; a longer one: 414 */
-    HTTP_FIELDS_MAX = 64    /* header fields; more of them: 431 */
+    HTTP_MORE = 0,        /* not yet the whole head */
+    HTTP_GOOD = 200,      /* any other result is the status of a refusal */
+    HTTP_LINE_MAX = 4096, /* of the request line, without its CR LF; a longer one: 414 */
+    HTTP_FIELDS_MAX = 64  /* header fields; more of them: 431 */
 };
 
 enum http_method {

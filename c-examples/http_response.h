@@ -23,10 +23,10 @@ struct http_stream {
 
 struct http_response {
     int status, minor;
-    int keep_alive;   /* the server keeps the connection, and the body's end is told */
+    int keep_alive; /* the server keeps the connection, and the body's end is told */
     int chunked;
-    int64_t length;   /* of the body; -1: not told */
-    int64_t rest;     /* of the body, or of the chunk that is being read */
+    int64_t length; /* of the body; -1: not told */
+    int64_t rest;   /* of the body, or of the chunk that is being read */
     int chunks_begun;
 };
 
@@ -150,7 +150,8 @@ static inline int64_t http_read_head(struct http_stream *in, struct http_respons
         if (r->status == 204 || r->status == 304)
             r->length = 0;
         r->rest = r->chunked ? 0 : r->length;
-        r->keep_alive = (r->chunked || r->length >= 0) && !told.said_close && (r->minor > 0 || told.said_keep);
+        r->keep_alive =
+            (r->chunked || r->length >= 0) && !told.said_close && (r->minor > 0 || told.said_keep);
     } while (r->status >= 100 && r->status < 200 && r->status != 101);
     return SK_OK;
 }

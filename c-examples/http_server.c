@@ -26,15 +26,14 @@ static const char usage[] =
     "  --quiet 1         do not print each request\n";
 
 enum {
-    MOST = 1000,         /* connections */
-    SPARE = 64,          /* places for those that are told 503 */
-    HEAD_MAX = 8192,     /* bytes of a request's head; more: 431 */
-    BODY_MAX = 65536,    /* bytes that a client may send along, though nobody reads them; more: 413 */
-    PIECE = 256 * 1024,  /* bytes of a file in one turn: then it is somebody else's */
-    SLOWEST = 1024,      /* bytes a second that a client must take on the whole */
-    LINGER_MS = 1000,    /* for the client to hear our last words */
-    SILENT_MS = 1000,    /* who has said nothing for so long gives way where the table is full */
-    PAUSE_MS = 250       /* before the next accept where descriptors ran out */
+    MOST = 1000,        /* connections */
+    SPARE = 64,         /* places for those that are told 503 */
+    HEAD_MAX = 8192,    /* bytes of a request's head; more: 431 */
+    BODY_MAX = 65536,   /* bytes that a client may send along, though nobody reads them; more: 413 */
+    PIECE = 256 * 1024, /* bytes of a file in one turn: then it is somebody else's */
+    LINGER_MS = 1000,   /* for the client to hear our last words */
+    SILENT_MS = 1000,   /* who has said nothing for so long gives way where the table is full */
+    PAUSE_MS = 250      /* before the next accept where descriptors ran out */
 };
 
 enum state { READING, ANSWERING, LEAVING };
@@ -58,8 +57,12 @@ struct connection {
 
 static long most = 400, most_requests = 100, idle_ms = 5000, limit_ms = 10000, quiet;
 static struct connection table[MOST + SPARE];
-static struct { int64_t begin, requests, bytes; long connections, spare; } count;
+static struct {
+    int64_t begin, requests, bytes;
+    long connections, spare;
+} count;
 static int64_t now, next_look = NEVER, accept_again = NEVER;
+static int64_t trouble; /* why a connection broke last */
 static sk_handle poller, listener;
 static int site = -1;
 
@@ -80,6 +83,15 @@ static void end(struct connection *c) {
     --*(c < table + most ? &count.connections : &count.spare);
 }
 
+/* A connection is broken: its client is gone, mostly, and nobody is left to tell. */
+static void give_up(struct connection *c, int64_t reason) {
+    char peer[SK_ADDR_STRLEN];
+    trouble = reason;
+    if (!quiet && sk_addr_format(&c->peer, peer, sizeof peer) >= 0)
+        printf("broken for %s: %s\n", peer, sk_strerror(reason));
+    end(c);
+}
+
 static void wait_for(struct connection *c, uint32_t events) {
     if (c->waits_for == events)
         return;
@@ -91,9 +103,10 @@ static void wait_for(struct connection *c, uint32_t events) {
 /* Our side is done. Closing now could turn bytes of the client's that nobody read into a reset,
  * which would eat the answer: so end our side only, and wait a moment for the client's. */
 static void leave(struct connection *c) {
+    int64_t result = sk_shutdown(c->handle, SK_SHUT_WRITE);
     enter(c, LEAVING, LINGER_MS);
-    if (sk_shutdown(c->handle, SK_SHUT_WRITE) < 0)
-        end(c);
+    if (result < 0)
+        give_up(c, result);
     else
         wait_for(c, SK_READABLE);
 }
@@ -108,7 +121,9 @@ static void print_request(const struct connection *c, int status) {
     long length = c->request.method == 0 ? 0 : (long)(line_end - line);
     if (!quiet && sk_addr_format(&c->peer, peer, sizeof peer) >= 0)
         printf("%d for %s: %.*s%s\n", status, peer, (int)(length > shown ? shown : length), line,
-               length > shown ? "..." : length == 0 ? "no request" : "");
+               length > shown ? "..."
+               : length == 0  ? "no request"
+                              : "");
 }
 
 /* Writes the head of an answer, and the body where it is a short text and not a file. */
@@ -181,11 +196,11 @@ static void serve(struct connection *c) {
     }
 }
 
-/* So many bytes have moved. That buys time, but who takes a byte now and then does not earn the
- * whole limit again. */
+/* So many bytes have moved. The system has room again only when a good part of its buffer has gone
+ * out, so that a client can't buy time byte by byte. */
 static void moved(struct connection *c, int64_t bytes) {
     count.bytes += bytes;
-    c->deadline = earlier(c->deadline + bytes * (1000000 / SLOWEST), now + limit_ms * 1000);
+    c->deadline = now + limit_ms * 1000;
 }
 
 /* Sends on, until all is out (SK_OK), or it is others' turn (SK_EAGAIN). */
@@ -251,7 +266,7 @@ static void converse(struct connection *c) {
         if (result == SK_OK)
             answered(c);
         else
-            end(c); /* the client is gone, and nobody is left to tell */
+            give_up(c, result);
     }
 }
 
@@ -264,8 +279,10 @@ static void receive(struct connection *c) {
                         : sk_recv(c->handle, c->input + c->come, sizeof c->input - c->come, 0);
     if (n == SK_EAGAIN)
         return;
-    if (n <= 0) {
+    if (n == 0) {
         end(c);
+    } else if (n < 0) {
+        give_up(c, n);
     } else if (!leaving) {
         if (c->come == 0)
             enter(c, READING, limit_ms);
@@ -278,7 +295,8 @@ static void receive(struct connection *c) {
 static void make_room(void) {
     struct connection *c, *silent = NULL;
     for (c = table; c < table + most; c++)
-        if (c->handle > 0 && c->state == READING && c->come == 0 && (silent == NULL || c->since < silent->since))
+        if (c->handle > 0 && c->state == READING && c->come == 0 &&
+            (silent == NULL || c->since < silent->since))
             silent = c;
     if (silent != NULL && now - silent->since >= SILENT_MS * 1000)
         end(silent);
@@ -364,7 +382,8 @@ static void look_at_clock(void) {
 /* Waits for something to happen, at most until then, and does what is to be done. */
 static int turn(int64_t until) {
     sk_event events[64];
-    int64_t i, n = sk_poller_wait(poller, events, 64, ms_until(earlier(until, earlier(next_look, accept_again))));
+    int64_t i,
+        n = sk_poller_wait(poller, events, 64, ms_until(earlier(until, earlier(next_look, accept_again))));
     if (check("sk_poller_wait", n) < 0)
         return 0;
     now = clock_us();
@@ -398,7 +417,8 @@ static int start(const char *host, long port, const char *folder) {
     address.port = (uint16_t)port;
     listener = sk_socket(address.family, SK_STREAM, SK_PROTO_TCP);
     if (check("sk_socket", listener) < 0 || check("sk_bind_addr", sk_bind_addr(listener, &address)) < 0 ||
-        check("sk_listen", sk_listen(listener, 0)) < 0 || check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
+        check("sk_listen", sk_listen(listener, 0)) < 0 ||
+        check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
         check("sk_local_addr", sk_local_addr(listener, &address)) < 0 ||
         check("sk_addr_format", sk_addr_format(&address, text, sizeof text)) < 0)
         return 0;
@@ -440,10 +460,12 @@ int main(int argc, char **argv) {
     for (i = 1; i + 2 < argc; i += 2) {
         if (strcmp(argv[i], "--host") == 0)
             host = argv[i + 1];
-        else if (!option(argv + i, "--port", 0, 65535, &port) && !option(argv + i, "--connections", 1, MOST, &most) &&
+        else if (!option(argv + i, "--port", 0, 65535, &port) &&
+                 !option(argv + i, "--connections", 1, MOST, &most) &&
                  !option(argv + i, "--requests", 1, 1000000, &most_requests) &&
                  !option(argv + i, "--idle", 1, 3600000, &idle_ms) &&
-                 !option(argv + i, "--limit", 1, 3600000, &limit_ms) && !option(argv + i, "--quiet", 0, 1, &quiet))
+                 !option(argv + i, "--limit", 1, 3600000, &limit_ms) &&
+                 !option(argv + i, "--quiet", 0, 1, &quiet))
             break;
     }
     if (i + 1 != argc || strncmp(argv[i], "--", 2) == 0) {

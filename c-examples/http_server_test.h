@@ -4,7 +4,11 @@
 
 enum { TEST_LIMIT_MS = 5000, BIG = 8 * 1024 * 1024 };
 
-static struct { char text[2048]; size_t kept; int64_t length; } reply;
+static struct {
+    char text[2048];
+    size_t kept;
+    int64_t length;
+} reply;
 
 static sk_handle connect_to_server(void) {
     sk_addr address;
@@ -49,7 +53,8 @@ static int ask(const char *request, size_t piece, const char *expected) {
     int good = s > 0;
     while (good && sent < length) {
         size_t n = length - sent < piece ? length - sent : piece;
-        good = check("sk_send_all", sk_send_all(s, request + sent, n, NULL)) == SK_OK && turn(clock_us() + 1000);
+        good =
+            check("sk_send_all", sk_send_all(s, request + sent, n, NULL)) == SK_OK && turn(clock_us() + 1000);
         sent += n;
     }
     good = good && hear(s) && strncmp(reply.text, expected, strlen(expected)) == 0;
@@ -102,8 +107,9 @@ static int ask_too_long(void) {
 
 /* Three requests in one piece; the third says close. And no more than two, if two is the most. */
 static int ask_in_a_row(void) {
-    static const char three[] = "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /status.json HTTP/1.1\r\nHost: a\r\n\r\n"
-                                "HEAD / HTTP/1.1\r\n" CLOSE;
+    static const char three[] =
+        "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /status.json HTTP/1.1\r\nHost: a\r\n\r\n"
+        "HEAD / HTTP/1.1\r\n" CLOSE;
     int64_t before = count.requests;
     long kept = most_requests;
     int good = ask(three, sizeof three, "HTTP/1.1 404 Not Found\r\n") && count.requests == before + 3 &&
@@ -157,7 +163,8 @@ static int make_file(const char *folder, const char *name, const char *text, lon
     file = fopen(path, "wb");
     if (file == NULL)
         return 0;
-    good = fputs(text, file) >= 0 && fflush(file) == 0 && (length == 0 || ftruncate(fileno(file), length) == 0);
+    good =
+        fputs(text, file) >= 0 && fflush(file) == 0 && (length == 0 || ftruncate(fileno(file), length) == 0);
     return fclose(file) == 0 && good;
 }
 
@@ -186,7 +193,8 @@ static int self_test(void) {
     char folder[4096];
     const char *where = getenv("TMPDIR");
     int good;
-    if (snprintf(folder, sizeof folder, "%s/http_server.XXXXXX", where != NULL ? where : "/tmp") >= (int)sizeof folder ||
+    if (snprintf(folder, sizeof folder, "%s/http_server.XXXXXX", where != NULL ? where : "/tmp") >=
+            (int)sizeof folder ||
         mkdtemp(folder) == NULL) {
         perror("a folder for the site");
         return 0;
@@ -201,6 +209,8 @@ static int self_test(void) {
     good = good && ask_big();
     puts("-- slow and silent clients, and too many");
     good = good && be_slow() && be_too_many();
+    if (!good && trouble < 0)
+        fprintf(stderr, "the server lost a connection: %s\n", sk_strerror(trouble));
     remove_site(folder);
     return good;
 }

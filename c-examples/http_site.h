@@ -21,7 +21,8 @@ static inline int site_open_below(int folder, char *path) {
         if (slash != NULL)
             *slash = '\0';
         /* Not blocking: the open of a pipe would wait for its other end. */
-        next = openat(at, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (slash != NULL ? O_DIRECTORY : 0));
+        next = openat(at, path,
+                      O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (slash != NULL ? O_DIRECTORY : 0));
         saved = errno;
         if (at != folder)
             close(at);

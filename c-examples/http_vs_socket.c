@@ -27,13 +27,14 @@ enum way { EACH, KEPT, PLAIN, WAYS };
 static const char *const names[WAYS] = {"HTTP, a connection each", "HTTP, Keep-Alive", "one plain socket"};
 
 /* What a way has cost so far. */
-static struct { int64_t connections, bytes, packets, wire; double us[ROUNDS]; } cost[WAYS];
+static struct {
+    int64_t connections, bytes, packets, wire;
+    double us[ROUNDS];
+} cost[WAYS];
 
 /* --- The server: a process of its own -------------------------------------------------------- */
 
-static int next_number(char *out, long n) {
-    return snprintf(out, MESSAGE_MAX, "{\"next\": %ld}", n + 1);
-}
+static int next_number(char *out, long n) { return snprintf(out, MESSAGE_MAX, "{\"next\": %ld}", n + 1); }
 
 /* One request, and the answer to it. Gives whether the connection is kept. */
 static int serve_http(sk_handle s) {
@@ -43,7 +44,7 @@ static int serve_http(sk_handle s) {
     int status = HTTP_MORE, length;
     memset(&r, 0, sizeof r);
     while (status == HTTP_MORE && come < sizeof head - 1) {
-        int64_t n = sk_recv(s, head + come, sizeof head - 1 - come, 0);
+        int64_t n = check("the server's sk_recv", sk_recv(s, head + come, sizeof head - 1 - come, 0));
         if (n <= 0)
             return 0;
         come += (size_t)n;
@@ -57,7 +58,8 @@ static int serve_http(sk_handle s) {
                       "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
                       "Connection: %s\r\n\r\n%s",
                       length, r.keep_alive ? "keep-alive" : "close", body);
-    return sk_send_all(s, answer, (size_t)length, NULL) == SK_OK && r.keep_alive;
+    return check("the server's sk_send_all", sk_send_all(s, answer, (size_t)length, NULL)) == SK_OK &&
+           r.keep_alive;
 }
 
 /* A message on a plain socket: its length, and as many bytes. */
@@ -89,9 +91,12 @@ static int64_t receive_message(sk_handle s, char *text) {
 
 static int serve_plain(sk_handle s) {
     char text[MESSAGE_MAX];
-    if (receive_message(s, text) != SK_OK)
+    int64_t result = receive_message(s, text);
+    if (result == SK_EEOF) /* the client is done */
         return 0;
-    return send_message(s, text, next_number(text, strtol(text, NULL, 10))) == SK_OK;
+    return check("the server's sk_recv", result) == SK_OK &&
+           check("the server's sk_send_all",
+                 send_message(s, text, next_number(text, strtol(text, NULL, 10)))) == SK_OK;
 }
 
 static int serve_client(sk_handle poller, sk_handle listener, int plain) {
@@ -104,7 +109,8 @@ static int serve_client(sk_handle poller, sk_handle listener, int plain) {
 static int serve(sk_handle http, sk_handle plain, sk_handle parent) {
     sk_handle poller = check("sk_poller", sk_poller());
     sk_event event;
-    int good = poller > 0 && check("sk_poller_add", sk_poller_add(poller, http, SK_READABLE, WAYS)) == SK_OK &&
+    int good = poller > 0 &&
+               check("sk_poller_add", sk_poller_add(poller, http, SK_READABLE, WAYS)) == SK_OK &&
                check("sk_poller_add", sk_poller_add(poller, plain, SK_READABLE, WAYS)) == SK_OK &&
                check("sk_poller_add", sk_poller_add(poller, parent, SK_READABLE, WAYS)) == SK_OK;
     while (good) {
@@ -247,11 +253,12 @@ static void print_table(long exchanges) {
         else
             puts("        -            -"); /* this system does not tell */
     }
-    printf("\nConclusion: an exchange took %.1f times as long as on a plain socket with a connection each, and "
-           "%.1f times\nwith Keep-Alive; so take HTTP, and keep the connection, where anybody's program "
-           "shall understand yours, and\na plain socket where both ends are yours and either may speak at "
-           "any time, or messages are many and small.\n",
-           us[EACH] / us[PLAIN], us[KEPT] / us[PLAIN]);
+    printf(
+        "\nConclusion: an exchange took %.1f times as long as on a plain socket with a connection each, and "
+        "%.1f times\nwith Keep-Alive; so take HTTP, and keep the connection, where anybody's program "
+        "shall understand yours, and\na plain socket where both ends are yours and either may speak at "
+        "any time, or messages are many and small.\n",
+        us[EACH] / us[PLAIN], us[KEPT] / us[PLAIN]);
 }
 
 /* --- Both processes -------------------------------------------------------------------------- */
@@ -259,7 +266,8 @@ static void print_table(long exchanges) {
 static sk_handle listen_here(sk_addr *where) {
     sk_handle s = check("sk_socket", sk_socket(SK_INET, SK_STREAM, SK_PROTO_TCP));
     if (s > 0 && check("sk_bind", sk_bind(s, "127.0.0.1", 0)) == SK_OK &&
-        check("sk_listen", sk_listen(s, 0)) == SK_OK && check("sk_local_addr", sk_local_addr(s, where)) == SK_OK)
+        check("sk_listen", sk_listen(s, 0)) == SK_OK &&
+        check("sk_local_addr", sk_local_addr(s, where)) == SK_OK)
         return s;
     sk_close(s);
     return SK_INVALID_HANDLE;
@@ -316,14 +324,15 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     if (self_test)
-        exchanges = 50;
+        exchanges = ROUNDS;
     good = catch_interrupts(SK_INVALID_HANDLE) && run(exchanges);
     if (good)
         print_table(exchanges);
     if (self_test) {
         /* Times are the machine's business; the counts are ours. */
-        good = good && cost[EACH].connections == 50 && cost[KEPT].connections == 1 && cost[PLAIN].connections == 1 &&
-               cost[EACH].bytes > cost[KEPT].bytes && cost[KEPT].bytes > cost[PLAIN].bytes;
+        good = good && cost[EACH].connections == ROUNDS && cost[KEPT].connections == 1 &&
+               cost[PLAIN].connections == 1 && cost[EACH].bytes > cost[KEPT].bytes &&
+               cost[KEPT].bytes > cost[PLAIN].bytes;
         puts(good ? "self-test: passed" : "self-test: FAILED");
     }
     return finish(good || stopping);

@@ -23,16 +23,36 @@ static size_t dice(size_t sides) {
 
 static size_t compose(char *text, size_t room) {
     static const char *const methods[] = {"GET", "HEAD", "POST", "DELETE", "get", "G ET"};
-    static const char *const targets[] = {"/", "/a?b=c", "/%2e%2e/", "http://a/b", "*", "/a b", "/\x80", "/a;b=%", "a"};
+    static const char *const targets[] = {"/",    "/a?b=c", "/%2e%2e/", "http://a/b", "*",
+                                          "/a b", "/\x80",  "/a;b=%",   "a"};
     static const char *const versions[] = {"HTTP/1.1", "HTTP/1.0", "HTTP/1.1 ", "HTTP/1.01", "http/1.1"};
-    static const char *const ends[] = {"\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r", "\r\r\n"};
-    static const char *const fields[] = {
-        "Host: a", "Host : a", "host:a", "Content-Length: 3", "Content-Length: 3", "Content-Length: +3", "content-length:  4 ",
-        "Content-Length: 1 2", "Connection: close", "Connection: keep-alive, x", "Connection:  KEEP-ALIVE ,close",
-        "Transfer-Encoding: chunked", "X:", "X: \xff\x80 y", " folded", "\tfolded", "X", "Expect: 100-continue", ": x",
-        "X\x01: y", "X: \x01", "Content-Length: 18446744073709551617"};
+    static const char *const ends[] = {"\r\n", "\r\n", "\r\n", "\r\n", "\r\n",
+                                       "\r\n", "\r\n", "\n",   "\r",   "\r\r\n"};
+    static const char *const fields[] = {"Host: a",
+                                         "Host : a",
+                                         "host:a",
+                                         "Content-Length: 3",
+                                         "Content-Length: 3",
+                                         "Content-Length: +3",
+                                         "content-length:  4 ",
+                                         "Content-Length: 1 2",
+                                         "Connection: close",
+                                         "Connection: keep-alive, x",
+                                         "Connection:  KEEP-ALIVE ,close",
+                                         "Transfer-Encoding: chunked",
+                                         "X:",
+                                         "X: \xff\x80 y",
+                                         " folded",
+                                         "\tfolded",
+                                         "X",
+                                         "Expect: 100-continue",
+                                         ": x",
+                                         "X\x01: y",
+                                         "X: \x01",
+                                         "Content-Length: 18446744073709551617"};
     size_t length = 0, n = dice(6);
-#define PUT(list) length += (size_t)snprintf(text + length, room - length, "%s", list[dice(sizeof list / sizeof *list)])
+#define PUT(list)                                                                                            \
+    length += (size_t)snprintf(text + length, room - length, "%s", list[dice(sizeof list / sizeof *list)])
     if (dice(8) == 0)
         length += (size_t)snprintf(text, room, "\r\n");
     PUT(methods);
@@ -52,7 +72,12 @@ static size_t compose(char *text, size_t room) {
     return length;
 }
 
-static struct { int done; uint64_t length; const char *url; size_t url_length; } theirs;
+static struct {
+    int done;
+    uint64_t length;
+    const char *url;
+    size_t url_length;
+} theirs;
 
 static int on_url(http_parser *parser, const char *at, size_t length) {
     (void)parser;
@@ -82,7 +107,8 @@ int main(int argc, char **argv) {
         memset(&ours, 0, sizeof ours);
         /* What is answered with 4xx or 501 need not be understood by others. And http-parser does not
          * know that a value may end with a tab. */
-        if (memchr(text, '\t', length) != NULL || http_request_read(&ours, text, length) != HTTP_GOOD || ours.method == HTTP_UNKNOWN || ours.content_length == UINT64_MAX ||
+        if (memchr(text, '\t', length) != NULL || http_request_read(&ours, text, length) != HTTP_GOOD ||
+            ours.method == HTTP_UNKNOWN || ours.content_length == UINT64_MAX ||
             http_request_path(&ours, text, path, sizeof path) != HTTP_GOOD)
             continue;
         taken++;
@@ -90,7 +116,8 @@ int main(int argc, char **argv) {
         http_parser_init(&parser, HTTP_REQUEST);
         http_parser_execute(&parser, &settings, text, ours.line);
         if (!theirs.done || theirs.length != ours.content_length || theirs.url != text + ours.target ||
-            theirs.url_length != ours.target_length || (ours.keep_alive && !http_should_keep_alive(&parser)) ||
+            theirs.url_length != ours.target_length ||
+            (ours.keep_alive && !http_should_keep_alive(&parser)) ||
             (ours.method == OUR_GET) != (parser.method == HTTP_GET)) {
             printf("understood differently (%s):\n%.*s\n", http_errno_description(HTTP_PARSER_ERRNO(&parser)),
                    (int)length, text);

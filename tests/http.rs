@@ -157,6 +157,17 @@ fn what_is_sent_along_is_not_a_request() {
 }
 
 #[test]
+fn the_answer_to_head_has_no_body() {
+    let server = Server::start(&site(), &[]);
+    for path in ["/", "/status.json", "/none"] {
+        let heard = hear(server.say(&format!("HEAD {path} HTTP/1.0\r\n\r\n")));
+        assert!(heard.ends_with("\r\n\r\n") && heard.contains("\r\nContent-Length: "), "{heard}");
+        assert!(!heard.contains("\r\nContent-Length: 0\r\n"), "{heard}");
+    }
+    server.stop();
+}
+
+#[test]
 fn pythons_client_is_served() {
     if skipped("python3") {
         return;
@@ -478,6 +489,7 @@ fn client_tries_again_where_a_kept_connection_is_gone() {
     });
     let finished = run_to_end(program("http_client").args([&url, &url]));
     assert_eq!((finished.status.code(), finished.stdout.as_str()), (Some(0), "a\na\n"), "{finished:?}");
+    assert!(finished.stderr.contains("the kept connection is gone"), "{finished:?}");
     lying.join().expect("no panic");
 }
 

@@ -86,11 +86,26 @@ CASE(methods)
 CASE(request_lines_are_exact)
 {
     static const char *const bad[] = {
-        "GET / HTTP/1.1 \r\n", "GET  / HTTP/1.1\r\n", " GET / HTTP/1.1\r\n", "GET /  HTTP/1.1\r\n",
-        "GET\t/ HTTP/1.1\r\n", "GET /\r\n",           "GET\r\n",             "GET / \r\n",
-        "GET / http/1.1\r\n",  "GET / HTTP/1\r\n",    "GET / HTTP/11\r\n",   "GET / HTTP/1.10\r\n",
-        "GET / HTTP/a.1\r\n",  "GET /a b HTTP/1.1\r\n", "GET /#a HTTP/1.1\r\n", "GET /\xc3 HTTP/1.1\r\n",
-        "G@T / HTTP/1.1\r\n",  "\r\n\r\n",            "GET  HTTP/1.1\r\n",   "\x16\x03\x01",
+        "GET / HTTP/1.1 \r\n",
+        "GET  / HTTP/1.1\r\n",
+        " GET / HTTP/1.1\r\n",
+        "GET /  HTTP/1.1\r\n",
+        "GET\t/ HTTP/1.1\r\n",
+        "GET /\r\n",
+        "GET\r\n",
+        "GET / \r\n",
+        "GET / http/1.1\r\n",
+        "GET / HTTP/1\r\n",
+        "GET / HTTP/11\r\n",
+        "GET / HTTP/1.10\r\n",
+        "GET / HTTP/a.1\r\n",
+        "GET /a b HTTP/1.1\r\n",
+        "GET /#a HTTP/1.1\r\n",
+        "GET /\xc3 HTTP/1.1\r\n",
+        "G@T / HTTP/1.1\r\n",
+        "\r\n\r\n",
+        "GET  HTTP/1.1\r\n",
+        "\x16\x03\x01",
     };
     size_t i;
     for (i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -151,8 +166,8 @@ CASE(one_length_and_it_is_a_number)
     CHECK_EQ(with_field("Content-Length: 1 1"), 400);
     CHECK_EQ(with_field("Content-Length:"), 400);
     /* 2^64 must not become 0. */
-    CHECK(good("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n").content_length
-          == UINT64_MAX);
+    CHECK(good("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n").content_length ==
+          UINT64_MAX);
     CHECK(good("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999999\r\n\r\n")
               .content_length == UINT64_MAX);
 }
@@ -235,11 +250,12 @@ CASE(paths)
 
 CASE(paths_that_lead_nowhere)
 {
-    static const char *const none[] = {"/..",       "/../a",     "/a/../b", "/%2e%2e/a", "/.%2E/a", "/a/.%2e",
-                                       "/.",        "/a/./b",    "/.git/a", "//a",       "/a//b",   "/a%2fb",
-                                       "/..%2f..%2f", "/%2F",    "http://a//b"};
-    static const char *const bad[] = {"*",      "a",       "a:80",   "https://a/",  "/%",  "/%4",
-                                      "/%zz",   "/%00",    "/a%00b", "http://@@/",  "/%-1", "http:///a", "http://a@b\\/"};
+    static const char *const none[] = {"/..",     "/../a",  "/a/../b",     "/%2e%2e/a", "/.%2E/a",
+                                       "/a/.%2e", "/.",     "/a/./b",      "/.git/a",   "//a",
+                                       "/a//b",   "/a%2fb", "/..%2f..%2f", "/%2F",      "http://a//b"};
+    static const char *const bad[] = {"*",    "a",         "a:80",         "https://a/", "/%",
+                                      "/%4",  "/%zz",      "/%00",         "/a%00b",     "http://@@/",
+                                      "/%-1", "http:///a", "http://a@b\\/"};
     size_t i;
     for (i = 0; i < sizeof none / sizeof *none; i++)
         if (strcmp(path_of(none[i]), "404") != 0)
@@ -275,10 +291,38 @@ static size_t dice(size_t sides)
 /* Pieces of requests, so that chance comes further than the first byte. */
 static size_t compose(char *bytes, size_t room)
 {
-    static const char *const words[] = {
-        "GET ",  "HEAD ",  "POST ", "/",    "/a",     "%2e",    "%00",     "..",     "?",  " HTTP/1.1", " HTTP/1.0", "\r\n",
-        "\r\n", "\r\n\r\n", "\n",   "\r",   "Host: a", "Host",   ":",       " ",      "\t", "Content-Length: ", "1", "99999999",
-        "Connection: close", "Transfer-Encoding: chunked", "Expect: 100-continue", ",", "http://a", "X: y", "\x80", "#"};
+    static const char *const words[] = {"GET ",
+                                        "HEAD ",
+                                        "POST ",
+                                        "/",
+                                        "/a",
+                                        "%2e",
+                                        "%00",
+                                        "..",
+                                        "?",
+                                        " HTTP/1.1",
+                                        " HTTP/1.0",
+                                        "\r\n",
+                                        "\r\n",
+                                        "\r\n\r\n",
+                                        "\n",
+                                        "\r",
+                                        "Host: a",
+                                        "Host",
+                                        ":",
+                                        " ",
+                                        "\t",
+                                        "Content-Length: ",
+                                        "1",
+                                        "99999999",
+                                        "Connection: close",
+                                        "Transfer-Encoding: chunked",
+                                        "Expect: 100-continue",
+                                        ",",
+                                        "http://a",
+                                        "X: y",
+                                        "\x80",
+                                        "#"};
     size_t length = 0, n = 1 + dice(12);
     if (dice(2) == 0)
         length = (size_t)snprintf(bytes, room, "GET / HTTP/1.1\r\nHost: a\r\n");
@@ -307,7 +351,8 @@ CASE_WITHIN(random_bytes, 60)
         CHECK(memcmp(bytes + r.line - 4, "\r\n\r\n", 4) == 0);
         CHECK(memchr(bytes, '\0', r.line) == NULL);
         if (http_request_path(&r, bytes, path, sizeof path) == HTTP_GOOD) {
-            CHECK(path[0] != '/' && path[0] != '.' && strstr(path, "/.") == NULL && strstr(path, "//") == NULL);
+            CHECK(path[0] != '/' && path[0] != '.' && strstr(path, "/.") == NULL &&
+                  strstr(path, "//") == NULL);
             CHECK(strlen(path) < sizeof path - 1);
         }
     }
