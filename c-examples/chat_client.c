@@ -2,14 +2,10 @@
  * for what a person types, which is no socket, and for what the server says. So it lends the
  * socket's descriptor to poll(2); everything else on the socket is done by its handle. */
 #define _POSIX_C_SOURCE 200809L
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <sk.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "common.h"
 
 static const char usage[] =
     "usage: chat_client HOST PORT NAME | --self-test\n"
@@ -21,17 +17,10 @@ static volatile sk_handle connection; /* the signal handler closes it */
 
 /* Ctrl-C: the terminal can't be woken, so this ends the program. The others are told by the
  * server, which sees the connection end. */
-static void on_interrupt(int signal_number) {
+static void on_ctrl_c(int signal_number) {
     (void)signal_number;
     sk_close(connection);
     _Exit(EXIT_SUCCESS);
-}
-
-/* Hands a call's result on; says so where it failed. */
-static int64_t check(const char *call, int64_t result) {
-    if (result < 0)
-        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
-    return result;
 }
 
 static int start(const char *host, int port) {
@@ -40,7 +29,7 @@ static int start(const char *host, int port) {
              port);
     connection = sk_dial(endpoint, LIMIT_MS);
     if (connection == SK_ECONNREFUSED)
-        fprintf(stderr, "%s: nobody chats at port %d\n", host, port);
+        fprintf(stderr, "%s refused the connection: nobody chats at port %d\n", host, port);
     else if (check("sk_dial", connection) > 0)
         return check("sk_set_timeout", sk_set_timeout(connection, LIMIT_MS)) == SK_OK;
     return 0;
@@ -128,20 +117,16 @@ static int self_test(void) {
 }
 
 int main(int argc, char **argv) {
-    char rest;
-    int port, good;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-    } else if (argc != 4 || sscanf(argv[2], "%5d%c", &port, &rest) != 1 || port < 1 || port > 65535) {
+    long port;
+    int good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
+    if (argc != 4 || !number(argv[2], 1, 65535, &port)) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
-    } else {
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(argv[1], port) &&
-               converse(STDIN_FILENO, argv[3]);
-        sk_close(connection);
     }
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(argv[1], (int)port) &&
+           converse(STDIN_FILENO, argv[3]);
+    sk_close(connection);
+    return finish(good);
 }

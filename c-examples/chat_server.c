@@ -5,14 +5,9 @@
  * The protocol is lines of text, so nc and telnet can take part: the first line is a name,
  * every other is said to all. What the server itself says begins with "* ". */
 #define _POSIX_C_SOURCE 200809L
-#include <errno.h>
-#include <signal.h>
-#include <sk.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+
+#include "common.h"
 
 static const char usage[] =
     "usage: chat_server [--host ADDRESS] [--port N] [--people N] | --self-test\n"
@@ -22,16 +17,19 @@ static const char usage[] =
     "  --people N      how many may be there at once (1000)\n";
 
 enum {
-    NAME_MOST = 32,        /* bytes of a name */
-    LINE_MOST = 500,       /* bytes of what is said at a time */
-    QUEUE = 16 * 1024,     /* bytes that wait for one person to read */
-    LAST_WORDS = 100,      /* bytes of the queue that are kept for the last line */
+    NAME_MOST = 32,          /* bytes of a name */
+    LINE_MOST = 500,         /* bytes of what is said at a time */
+    QUEUE = 16 * 1024,       /* bytes that wait for one person to read */
+    LAST_WORDS = 100,        /* bytes of the queue that are kept for the last line */
     SEND_BUFFER = 16 * 1024, /* bytes that the system holds beside our queue: a known number */
-    NAME_LIMIT_MS = 60000, /* to say a name */
-    GRACE_MS = 5000,       /* to read the last words */
-    PAUSE_MS = 1000,         /* when nobody can be accepted */
     EVENTS = 64              /* at a time */
 };
+
+/* In microseconds, as common.h tells the time. */
+#define NAME_LIMIT INT64_C(60000000) /* to say a name */
+#define GRACE INT64_C(5000000)       /* to read the last words */
+#define PAUSE INT64_C(1000000)       /* when nobody can be accepted */
+#define TEST_LIMIT INT64_C(9000000)  /* for the self-test */
 
 enum state { UNNAMED, HERE, LEAVING, GONE };
 
@@ -40,6 +38,7 @@ struct person {
     sk_handle s;
     enum state state;
     const char *why; /* of LEAVING and GONE, until it was told */
+    int64_t error;   /* of the connection, where there was one */
     int64_t deadline;
     uint32_t events; /* what the poller waits for */
     char name[NAME_MOST + 1];
@@ -49,34 +48,10 @@ struct person {
     char queue[QUEUE];
 };
 
-static sk_handle listener;
-static volatile sk_handle poller; /* the signal handler wakes it */
-static volatile sig_atomic_t stopping;
+static sk_handle listener, poller;
 static struct person *people;
 static long count, named, most = 1000; /* people connected, with a name, allowed */
 static int64_t paused_until; /* no new people before; 0: the poller waits for them */
-
-/* Ctrl-C: the poller's wait returns, and the loop sees why. */
-static void on_interrupt(int signal_number) {
-    int saved = errno;
-    (void)signal_number;
-    stopping = 1;
-    sk_poller_wake(poller);
-    errno = saved;
-}
-
-/* Hands a call's result on; says so where it failed. */
-static int64_t check(const char *call, int64_t result) {
-    if (result < 0)
-        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
-    return result;
-}
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- Speaking: into queues, which are sent when everything is said. --- */
 
@@ -85,7 +60,7 @@ static void leave(struct person *p, enum state state, const char *why) {
         p->why = why;
     if (p->state < state) {
         p->state = state;
-        p->deadline = now_ms() + GRACE_MS;
+        p->deadline = clock_us() + GRACE;
     }
 }
 
@@ -127,8 +102,10 @@ static void send_queue(struct person *p) {
     if (sent > 0) {
         p->queued -= (size_t)sent;
         memmove(p->queue, p->queue + sent, p->queued);
-    } else if (sent != SK_EAGAIN)
+    } else if (sent != SK_EAGAIN) {
+        p->error = sent;
         leave(p, GONE, "left");
+    }
 }
 
 /* --- Listening: bytes become lines, and lines are names or said to all. --- */
@@ -179,12 +156,14 @@ static void take_byte(struct person *p, unsigned char byte) {
 
 /* What one person said since; one piece at a time, so that others have their turn. */
 static void hear(struct person *p) {
-    char data[1024];
+    char data[4096];
     int64_t i, got = sk_recv(p->s, data, sizeof data, 0);
     for (i = 0; i < got && p->state < LEAVING; i++)
         take_byte(p, (unsigned char)data[i]);
-    if (got <= 0 && got != SK_EAGAIN)
+    if (got <= 0 && got != SK_EAGAIN) {
+        p->error = got;
         leave(p, got == 0 ? LEAVING : GONE, "left");
+    }
 }
 
 /* --- Coming and going. --- */
@@ -206,7 +185,7 @@ static void welcome(void) {
     if (s == SK_EAGAIN)
         return;
     if (check("sk_accept", s) < 0) {
-        accept_again_at(now_ms() + PAUSE_MS); /* it would be reported again at once, and again */
+        accept_again_at(clock_us() + PAUSE); /* it would be reported again at once, and again */
         return;
     }
     p = count < most ? (struct person *)calloc(1, sizeof *p) : NULL;
@@ -219,7 +198,7 @@ static void welcome(void) {
     }
     p->s = s;
     p->events = SK_READABLE;
-    p->deadline = now_ms() + NAME_LIMIT_MS;
+    p->deadline = clock_us() + NAME_LIMIT;
     p->next = people;
     people = p;
     count++;
@@ -232,6 +211,8 @@ static int remove_if_done(struct person *p, int64_t now) {
                (p->state != HERE && now >= p->deadline);
     if (!done)
         return 0;
+    if (p->error < 0)
+        printf("broken: %s: %s\n", p->name[0] != '\0' ? p->name : "without a name", sk_strerror(p->error));
     if (p->queued == 0)
         sk_finish(p->s, 0); /* reads what is left, so that our last line is not lost to a reset */
     sk_close(p->s);         /* it leaves the poller by itself */
@@ -239,15 +220,11 @@ static int remove_if_done(struct person *p, int64_t now) {
     return 1;
 }
 
-static int64_t sooner(int64_t limit, int64_t other) {
-    return limit < 0 || other < limit ? other : limit;
-}
-
-/* After every round: tell who left, send what is queued, forget who is gone. How long the next
- * round may wait. */
+/* After every round: tell who left, send what is queued, forget who is gone. Until when the
+ * next round may wait. */
 static int64_t settle(void) {
     struct person *p, **link;
-    int64_t now = now_ms(), limit = SK_FOREVER;
+    int64_t now = clock_us(), next = NEVER;
     int told;
     do { /* word of one who left may be what is too much for another */
         told = 0;
@@ -276,19 +253,19 @@ static int64_t settle(void) {
             p->events = events;
         }
         if (p->state != HERE)
-            limit = sooner(limit, p->state == GONE ? 0 : p->deadline - now);
+            next = earlier(next, p->state == GONE ? now : p->deadline);
         link = &p->next;
     }
     if (paused_until > 0 && now >= paused_until)
         accept_again_at(0);
-    return paused_until > 0 ? sooner(limit, PAUSE_MS) : limit;
+    return paused_until > 0 ? earlier(next, paused_until) : next;
 }
 
-/* One round: waits for events and deals with each. Sets how long the next may wait. */
-static int take_turn(int64_t limit, int64_t *next_limit) {
+/* One round: waits for events, until then at most, and deals with each. */
+static int take_turn(int64_t *until) {
     struct sk_event events[EVENTS];
     int64_t i, n;
-    n = check("sk_poller_wait", sk_poller_wait(poller, events, EVENTS, limit));
+    n = check("sk_poller_wait", sk_poller_wait(poller, events, EVENTS, ms_until(*until)));
     for (i = 0; i < n; i++) {
         struct person *p = (struct person *)(uintptr_t)events[i].data;
         if (events[i].handle == listener)
@@ -300,7 +277,7 @@ static int take_turn(int64_t limit, int64_t *next_limit) {
                 hear(p);
         }
     }
-    *next_limit = settle();
+    *until = settle();
     return n >= 0;
 }
 
@@ -315,7 +292,7 @@ static int start(const char *host, long port) {
         check("sk_addr_format", sk_addr_format(&address, text, sizeof text)) < 0)
         return 0;
     poller = sk_poller();
-    if (check("sk_poller", poller) < 0 ||
+    if (check("sk_poller", poller) < 0 || !catch_interrupts(poller) ||
         check("sk_poller_add", sk_poller_add(poller, listener, SK_READABLE, 0)) < 0)
         return 0;
     printf("bind:   people are welcome at %s\n", text);
@@ -337,9 +314,9 @@ static void stop(void) {
     sk_close(poller);
 }
 
-/* --- The self-test: fifty people, three of whom never read. --- */
+/* --- The self-test: ten people, two of whom never read. (tests/chat.rs has fifty and three.) --- */
 
-enum { GUESTS = 50, SILENT = 3, TALK_MOST = 2000, TEST_LIMIT_MS = 9000 };
+enum { GUESTS = 10, SILENT = 2, LINES = 20, TALK_MOST = 2000, STEP_MS = 5000 };
 
 struct guest {
     sk_handle s;
@@ -358,9 +335,9 @@ static void read_along(struct guest *g) {
 
 /* Lets the server work until all who read have heard so many lines. */
 static int all_hear(struct guest *guests, long lines, int64_t deadline) {
-    int64_t limit;
+    int64_t at_once = 0;
     int i = SILENT;
-    while (i < GUESTS && now_ms() < deadline && take_turn(0, &limit))
+    for (; i < GUESTS && clock_us() < deadline && take_turn(&at_once); at_once = 0)
         for (i = SILENT; i < GUESTS; i++) {
             read_along(&guests[i]);
             if (guests[i].lines < lines)
@@ -371,19 +348,19 @@ static int all_hear(struct guest *guests, long lines, int64_t deadline) {
 
 static int join_all(struct guest *guests, const sk_addr *to, int64_t deadline) {
     char name[16];
-    int64_t limit;
+    int64_t at_once = 0;
     int i;
     for (i = 0; i < GUESTS; i++) {
         sk_handle s = guests[i].s = check("sk_socket", sk_socket(SK_INET, SK_STREAM, SK_PROTO_TCP));
         int length = snprintf(name, sizeof name, i < SILENT ? "#%d\n" : "guest-%d\n", i);
-        if (check("sk_set_timeout", sk_set_timeout(s, TEST_LIMIT_MS)) < 0 ||
+        if (check("sk_set_timeout", sk_set_timeout(s, STEP_MS)) < 0 ||
             (i < SILENT && check("sk_set_option", sk_set_option(s, SK_OPT_RECV_BUFFER, 4096)) < 0) ||
             check("sk_connect_addr", sk_connect_addr(s, to)) < 0 ||
             check("sk_send_all", sk_send_all(s, name, (size_t)length, NULL)) < 0 ||
             check("sk_set_timeout", sk_set_timeout(s, 0)) < 0)
             return 0;
-        while (named <= i)
-            if (now_ms() >= deadline || !take_turn(0, &limit))
+        for (; named <= i; at_once = 0)
+            if (clock_us() >= deadline || !take_turn(&at_once))
                 return 0;
     }
     for (i = SILENT; i < GUESTS; i++) {
@@ -395,18 +372,20 @@ static int join_all(struct guest *guests, const sk_addr *to, int64_t deadline) {
 
 static int self_test(void) {
     static struct guest guests[GUESTS];
-    char line[400];
+    static char lines[LINES * 400];
     sk_addr address;
     long said = 0;
-    int64_t deadline = now_ms() + TEST_LIMIT_MS;
-    int i, good = start("127.0.0.1", 0) && check("sk_local_addr", sk_local_addr(listener, &address)) == SK_OK &&
-                  join_all(guests, &address, deadline);
-    memset(line, 'x', sizeof line);
-    memcpy(line + sizeof line - 2, "!\n", 2);
-    /* The last one talks, until the silent ones are dropped; the others hear each line at once. */
+    int64_t deadline = clock_us() + TEST_LIMIT;
+    int i;
+    int good = start("127.0.0.1", 0) && check("sk_local_addr", sk_local_addr(listener, &address)) == SK_OK &&
+               join_all(guests, &address, deadline);
+    memset(lines, 'x', sizeof lines);
+    for (i = 0; i < LINES; i++)
+        memcpy(lines + i * 400 + 398, "!\n", 2);
+    /* The last one talks, until the silent ones are dropped; the others hear it all meanwhile. */
     while (good && named > GUESTS - SILENT && said < TALK_MOST) {
-        good = check("sk_send_all", sk_send_all(guests[GUESTS - 1].s, line, sizeof line, NULL)) == SK_OK;
-        guests[GUESTS - 1].lines = ++said; /* what it says itself it does not hear */
+        good = check("sk_send_all", sk_send_all(guests[GUESTS - 1].s, lines, sizeof lines, NULL)) == SK_OK;
+        guests[GUESTS - 1].lines = said += LINES; /* what it says itself it does not hear */
         good = good && all_hear(guests, said, deadline);
     }
     good = good && named == GUESTS - SILENT;
@@ -421,43 +400,29 @@ static int self_test(void) {
     return good && people == NULL;
 }
 
-/* Takes "--name number" where the arguments begin with it. */
-static int option(char **arguments, const char *name, long *value) {
-    char *end;
-    if (strcmp(arguments[0], name) != 0)
-        return 0;
-    *value = strtol(arguments[1], &end, 10);
-    return *end == '\0' && *value >= 0 && *value <= 65535;
-}
-
 int main(int argc, char **argv) {
     const char *host = "127.0.0.1";
     long port = 0;
-    int64_t limit = SK_FOREVER;
-    int i, good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-        return good ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
+    int64_t until = NEVER;
+    int i, good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
     for (i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--host") == 0)
             host = argv[i + 1];
-        else if (!option(argv + i, "--port", &port) && !option(argv + i, "--people", &most))
+        else if (!option(argv + i, "--port", 0, 65535, &port) &&
+                 !option(argv + i, "--people", 1, 65535, &most))
             break;
     }
     if (i < argc) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     }
-    good = signal(SIGINT, on_interrupt) != SIG_ERR && start(host, port);
+    good = start(host, port);
     while (good && !stopping)
-        good = take_turn(limit, &limit);
+        good = take_turn(&until);
     stop();
     if (good)
         puts("end:    everybody was told");
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(good);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define NEVER INT64_MAX /* a time that does not come */
@@ -61,6 +62,17 @@ static inline int is_answered(int argc, char **argv, const char *usage, int (*se
         return 1;
     }
     return 0;
+}
+
+/* Waits for the end of a child; whether there was one and it succeeded. */
+static inline int has_succeeded(pid_t child) {
+    int status = 1;
+    while (child > 0 && waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) {
+            perror("waitpid");
+            return 0;
+        }
+    return status == 0;
 }
 
 /* Microseconds on a clock that only goes forward. */

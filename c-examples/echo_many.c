@@ -2,16 +2,10 @@
  * the system and a few bytes here: no thread, no buffer. When no descriptor is left for
  * another client, it is told so and sent away; the server neither dies nor spins. */
 #define _POSIX_C_SOURCE 200809L
-#include <errno.h>
-#include <signal.h>
-#include <sk.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common.h"
 
 static const char usage[] =
     "usage: echo_many [--host ADDRESS] [--port N] [--connections N] | --self-test | --self-test-big\n"
@@ -38,33 +32,9 @@ struct connection {
     char *rest;
 };
 
-static sk_handle listener, reserve;
-static volatile sk_handle poller; /* the signal handler wakes it */
-static volatile sig_atomic_t stopping;
+static sk_handle listener, poller, reserve;
 static int64_t paused_until; /* nobody is accepted before; 0: the poller waits for clients */
 static long most = 10000, open_now, served, refused, milestone = 1;
-
-/* Ctrl-C: the poller's wait returns, and the loop sees why. */
-static void on_interrupt(int signal_number) {
-    int saved = errno;
-    (void)signal_number;
-    stopping = 1;
-    sk_poller_wake(poller);
-    errno = saved;
-}
-
-/* Hands a call's result on; says so where it failed. */
-static int64_t check(const char *call, int64_t result) {
-    if (result < 0)
-        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
-    return result;
-}
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Memory that this process has touched, in KiB; what the system keeps for sockets is beside
  * it. 0 where nobody tells. */
@@ -95,7 +65,10 @@ static long raise_descriptor_limit(void) {
 
 /* --- One client. --- */
 
-static void end(struct connection *c) {
+/* result: 0 where the client ended it, else why it ends. A reset is everyday business. */
+static void end(struct connection *c, int64_t result) {
+    if (result != SK_ECONNRESET)
+        check("a connection", result);
     sk_close(c->s); /* it leaves the poller by itself */
     free(c->rest);
     free(c);
@@ -103,7 +76,7 @@ static void end(struct connection *c) {
 }
 
 static int wait_for(struct connection *c, uint32_t events) {
-    return check("sk_poller_modify", sk_poller_modify(poller, c->s, events, (uint64_t)(uintptr_t)c)) == SK_OK;
+    return sk_poller_modify(poller, c->s, events, (uint64_t)(uintptr_t)c);
 }
 
 /* Keeps what the client does not take now, and listens no more until it has taken it: who
@@ -111,37 +84,44 @@ static int wait_for(struct connection *c, uint32_t events) {
 static int keep(struct connection *c, const char *data, size_t length) {
     c->rest = (char *)malloc(length);
     if (c->rest == NULL)
-        return 0;
+        return SK_ENOMEM;
     memcpy(c->rest, data, length);
     c->length = length;
     return wait_for(c, SK_WRITABLE);
 }
 
-/* 1: all of it went, or is kept. 0: the connection is over. */
-static int send_back(struct connection *c, const char *data, size_t length) {
+/* SK_OK: all of it went, or is kept. */
+static int64_t send_back(struct connection *c, const char *data, size_t length) {
     int64_t sent = sk_send(c->s, data, length, 0);
-    if (sent < 0 && sent != SK_EAGAIN)
-        return 0;
-    if (sent < 0)
+    if (sent == SK_EAGAIN)
         sent = 0;
-    return (size_t)sent == length || keep(c, data + sent, length - (size_t)sent);
+    if (sent < 0 || (size_t)sent == length)
+        return sent < 0 ? sent : SK_OK;
+    return keep(c, data + sent, length - (size_t)sent);
 }
 
 /* What the client is ready for: to speak, or to take what was kept. */
 static void serve(struct connection *c) {
     static char data[PIECE];
-    int64_t got;
-    if (c->rest != NULL) {
-        char *rest = c->rest;
+    char *rest = c->rest;
+    int64_t result;
+    if (rest != NULL) {
         c->rest = NULL;
-        if (!send_back(c, rest, c->length) || (c->rest == NULL && !wait_for(c, SK_READABLE)))
-            end(c);
+        result = send_back(c, rest, c->length);
         free(rest);
+        if (result == SK_OK && c->rest == NULL)
+            result = wait_for(c, SK_READABLE);
+        if (result < 0)
+            end(c, result);
         return;
     }
-    got = sk_recv(c->s, data, sizeof data, 0);
-    if (got != SK_EAGAIN && (got <= 0 || !send_back(c, data, (size_t)got)))
-        end(c);
+    result = sk_recv(c->s, data, sizeof data, 0);
+    if (result == SK_EAGAIN)
+        return;
+    if (result == 0)
+        end(c, SK_OK);
+    else if (result < 0 || (result = send_back(c, data, (size_t)result)) < 0)
+        end(c, result);
 }
 
 /* --- Who comes. --- */
@@ -154,8 +134,8 @@ static int take_reserve(void) {
 
 static void send_away(sk_handle s) {
     refused++;
-    if (sk_set_timeout(s, 0) == SK_OK)
-        sk_send(s, full, sizeof full - 1, 0);
+    if (check("sk_set_timeout", sk_set_timeout(s, 0)) == SK_OK)
+        check("sk_send", sk_send(s, full, sizeof full - 1, 0));
     sk_finish(s, 0);
     sk_close(s);
 }
@@ -197,7 +177,7 @@ static int welcome(void) {
     }
     if (s < 0 && s != SK_EAGAIN) {
         fprintf(stderr, "nobody can be accepted: %s\n", sk_strerror(s));
-        accept_again_at(now_ms() + PAUSE_MS);
+        accept_again_at(clock_us() + PAUSE_MS * 1000);
     }
     return s > 0;
 }
@@ -216,7 +196,7 @@ static int64_t take_turn(int64_t limit) {
             while (more > 0 && welcome())
                 more--;
     }
-    if (paused_until > 0 && now_ms() >= paused_until) {
+    if (paused_until > 0 && clock_us() >= paused_until) {
         if (reserve <= 0)
             take_reserve();
         accept_again_at(0);
@@ -235,7 +215,7 @@ static int start(const char *host, long port) {
         check("sk_addr_format", sk_addr_format(&address, text, sizeof text)) < 0)
         return 0;
     poller = sk_poller();
-    if (check("sk_poller", poller) < 0 ||
+    if (check("sk_poller", poller) < 0 || !catch_interrupts(poller) ||
         check("sk_poller_add", sk_poller_add(poller, listener, SK_READABLE, 0)) < 0 ||
         !take_reserve())
         return 0;
@@ -346,13 +326,13 @@ static int answer_clients(long memory) {
     return good;
 }
 
-static int self_test(long count, int rounds) {
+static int test_with(long count, int rounds) {
     long memory, room = raise_descriptor_limit() - 2 * SPARE;
     sk_config config;
     sk_handle pair[2] = {0, 0};
     sk_addr address;
     pid_t child = -1;
-    int status = 1, good;
+    int good;
     if (count > room) {
         printf("note:   descriptors for %ld connections only\n", room);
         count = room;
@@ -384,37 +364,31 @@ static int self_test(long count, int rounds) {
         ;
     sk_close(control); /* and with it end clients that still wait for an answer */
     close_all();
-    good = child > 0 && waitpid(child, &status, 0) == child && status == 0 && good;
+    good = has_succeeded(child) && good;
     printf("end:    %ld clients served, %ld sent away\n", served, refused);
     return good && served == count * rounds && refused == 1 && open_now == 0;
 }
 
-/* Takes "--name number" where the arguments begin with it. */
-static int option(char **arguments, const char *name, long highest, long *value) {
-    char *end;
-    if (strcmp(arguments[0], name) != 0)
-        return 0;
-    *value = strtol(arguments[1], &end, 10);
-    return *end == '\0' && *value >= 0 && *value <= highest;
+static int self_test(void) {
+    return test_with(50, 1);
 }
 
 int main(int argc, char **argv) {
     const char *host = "127.0.0.1";
     long port = 0;
-    int i, good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
-    if (argc == 2 && strncmp(argv[1], "--self-test", 11) == 0) {
-        good = strcmp(argv[1], "--self-test-big") == 0 ? self_test(10000, 3) : self_test(300, 1);
+    int i, good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
+    if (argc == 2 && strcmp(argv[1], "--self-test-big") == 0) {
+        good = test_with(10000, 3);
         puts(good ? "self-test: passed" : "self-test: FAILED");
-        return good ? EXIT_SUCCESS : EXIT_FAILURE;
+        return finish(good);
     }
     for (i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--host") == 0)
             host = argv[i + 1];
-        else if (!option(argv + i, "--port", 65535, &port) &&
-                 !option(argv + i, "--connections", 1000000, &most))
+        else if (!option(argv + i, "--port", 0, 65535, &port) &&
+                 !option(argv + i, "--connections", 1, 1000000, &most))
             break;
     }
     if (i < argc) {
@@ -422,11 +396,11 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     raise_descriptor_limit();
-    good = signal(SIGINT, on_interrupt) != SIG_ERR && start(host, port);
+    good = start(host, port);
     while (good && !stopping)
         good = take_turn(SK_FOREVER) >= 0;
     if (good)
         printf("end:    %ld clients served, %ld sent away\n", served, refused);
     close_all();
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(good);
 }

@@ -3,14 +3,10 @@
  * file gets its name when all of it is on the disk and is what the sender read; not before. */
 #define _POSIX_C_SOURCE 200809L
 #define _FILE_OFFSET_BITS 64
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
+#include "common.h"
 #include "file_transfer.h"
 
 static const char usage[] =
@@ -24,24 +20,16 @@ static const char usage[] =
 enum { LIMIT_MS = 60000, TEST_LIMIT_MS = 5000, PATH_MOST = 1024 };
 
 static volatile sk_handle listener, sender; /* the signal handler closes them */
-static volatile sig_atomic_t stopping;
 static int limit = LIMIT_MS; /* a silent sender must not hold up the others */
 
 /* Ctrl-C: closing a socket wakes the call that waits on it. */
-static void on_interrupt(int signal_number) {
+static void on_ctrl_c(int signal_number) {
     int saved = errno;
     (void)signal_number;
     stopping = 1;
     sk_close(listener);
     sk_close(sender);
     errno = saved;
-}
-
-/* Hands a call's result on; says so where it failed. */
-static int64_t check(const char *call, int64_t result) {
-    if (result < 0 && !stopping)
-        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
-    return result;
 }
 
 /* A file that is on its way. */
@@ -109,7 +97,8 @@ static int receive_bytes(struct transfer *t, enum verdict *verdict) {
     unsigned char trailer[8];
     show_progress(0, t->length);
     while (t->came < t->length) {
-        int64_t got = check("sk_recv", sk_recv(sender, data, next_piece(t->length - t->came), 0)), written = 0;
+        int64_t got = check("sk_recv", sk_recv(sender, data, next_piece(t->length - t->came), 0));
+        int64_t written = 0;
         if (got <= 0)
             return 0;
         while (written < got) {
@@ -163,7 +152,8 @@ static int receive(const char *folder) {
         verdict = keep(&t);
     if (t.file >= 0) {
         close(t.file);
-        unlink(t.part);
+        if (unlink(t.part) != 0)
+            perror(t.part);
     }
     end_progress(t.came, t.length);
     if (!heard)
@@ -233,7 +223,7 @@ static int play_sender(const sk_addr *to, const char *name, uint64_t length, uin
         put_number(data, sum, 8);
         good = good && check("sk_send_all", sk_send_all(s, data, 8, NULL)) == SK_OK &&
                check("sk_shutdown", sk_shutdown(s, SK_SHUT_WRITE)) == SK_OK &&
-               sk_recv_all(s, heard, sizeof heard, NULL) == SK_OK;
+               check("sk_recv_all", sk_recv_all(s, heard, sizeof heard, NULL)) == SK_OK;
         memset(data, 0, 8);
     }
     return sk_close(s) == SK_OK && good ? (int)get_number(heard, 8) : -1;
@@ -254,9 +244,10 @@ static int play_senders(const sk_addr *to) {
 
 static int self_test(void) {
     const char *temporary = getenv("TMPDIR");
+    static const char *const stored[] = {"whole", "empty"};
     char folder[256], path[300];
     sk_addr address;
-    int good, status = 1;
+    int i, good;
     pid_t child = -1;
     limit = TEST_LIMIT_MS;
     snprintf(folder, sizeof folder, "%s/file_recv-XXXXXX", temporary != NULL ? temporary : "/tmp");
@@ -274,48 +265,39 @@ static int self_test(void) {
         perror("fork");
     good = good && child > 0 && serve(folder, 8) == 2;
     sk_close(listener); /* refuses the child what it may still try */
-    good = child > 0 && waitpid(child, &status, 0) == child && status == 0 && good;
-    snprintf(path, sizeof path, "%s/whole", folder);
-    good = unlink(path) == 0 && good;
-    snprintf(path, sizeof path, "%s/empty", folder);
-    good = unlink(path) == 0 && good;
-    return rmdir(folder) == 0 && good; /* nothing else was in it */
-}
-
-/* Takes "--name number" where the arguments begin with it. */
-static int option(char **arguments, const char *name, long *value) {
-    char *end;
-    if (strcmp(arguments[0], name) != 0)
-        return 0;
-    *value = strtol(arguments[1], &end, 10);
-    return *end == '\0' && *value >= 0 && *value <= 65535;
+    good = has_succeeded(child) && good;
+    for (i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, stored[i]);
+        if (unlink(path) != 0) {
+            perror(path);
+            good = 0;
+        }
+    }
+    if (rmdir(folder) == 0) /* nothing else was in it */
+        return good;
+    perror(folder);
+    return 0;
 }
 
 int main(int argc, char **argv) {
     const char *host = "127.0.0.1", *folder = ".";
     long port = 0, once = 0;
-    int i, good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-    } else {
-        for (i = 1; i + 1 < argc; i += 2) {
-            if (strcmp(argv[i], "--host") == 0)
-                host = argv[i + 1];
-            else if (strcmp(argv[i], "--folder") == 0)
-                folder = argv[i + 1];
-            else if (!option(argv + i, "--port", &port) && !option(argv + i, "--once", &once))
-                break;
-        }
-        if (i < argc) {
-            fputs(usage, stderr);
-            return EXIT_FAILURE;
-        }
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(host, port) && serve(folder, once) == once;
+    int i, good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
+    for (i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--host") == 0)
+            host = argv[i + 1];
+        else if (strcmp(argv[i], "--folder") == 0)
+            folder = argv[i + 1];
+        else if (!option(argv + i, "--port", 0, 65535, &port) && !option(argv + i, "--once", 0, 65535, &once))
+            break;
     }
+    if (i < argc) {
+        fputs(usage, stderr);
+        return EXIT_FAILURE;
+    }
+    good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(host, port) && serve(folder, once) == once;
     sk_close(listener);
-    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(good || stopping);
 }

@@ -3,14 +3,11 @@
  * did with the bytes: so the receiver answers, and only its answer counts. */
 #define _POSIX_C_SOURCE 200809L
 #define _FILE_OFFSET_BITS 64
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
+#include "common.h"
 #include "file_transfer.h"
 
 static const char usage[] =
@@ -20,10 +17,9 @@ static const char usage[] =
 enum { LIMIT_MS = 60000, TEST_LIMIT_MS = 5000 }; /* for every step, not for the whole file */
 
 static volatile sk_handle connection; /* the signal handler closes it */
-static volatile sig_atomic_t stopping;
 
 /* Ctrl-C: closing a socket wakes the call that waits on it. */
-static void on_interrupt(int signal_number) {
+static void on_ctrl_c(int signal_number) {
     int saved = errno;
     (void)signal_number;
     if (connection <= 0)
@@ -31,13 +27,6 @@ static void on_interrupt(int signal_number) {
     stopping = 1;
     sk_close(connection);
     errno = saved;
-}
-
-/* Hands a call's result on; says so where it failed. */
-static int64_t check(const char *call, int64_t result) {
-    if (result < 0 && !stopping)
-        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
-    return result;
 }
 
 static int complain(const char *path, const char *what) {
@@ -79,20 +68,22 @@ static int announce(const char *path, uint64_t length) {
            hear(GO_ON, &came, &sum);
 }
 
-/* Sends the bytes of the file. */
+/* Sends the bytes of the file, which go from the system's memory to the network without
+ * passing through here. They are read only for the checksum. */
 static int send_bytes(const char *path, int file, uint64_t length, uint64_t *done, uint64_t *sum) {
     static unsigned char data[CHUNK];
     show_progress(0, length);
     while (*done < length) {
         ssize_t got = pread(file, data, next_piece(length - *done), (off_t)*done);
-        int64_t sent;
+        int64_t sent, speaks;
         if (got < 0)
             return complain(path, strerror(errno));
         /* A receiver that speaks now gives up: its answer says why. */
-        if (sk_wait(connection, SK_READABLE, 0) != 0)
-            return !stopping && hear(WHOLE, done, sum);
-        sent = got > 0 ? sk_send(connection, data, (size_t)got, 0) : 0;
-        if (check("sk_send", sent) < 0)
+        speaks = check("sk_wait", sk_wait(connection, SK_READABLE, 0));
+        if (speaks != 0)
+            return speaks > 0 && hear(WHOLE, done, sum);
+        sent = got > 0 ? sk_send_file(connection, file, (int64_t)*done, got) : 0;
+        if (check("sk_send_file", sent) < 0)
             return 0;
         if (sent == 0)
             return complain(path, "it became shorter while it was sent");
@@ -137,7 +128,7 @@ static int start(const char *host, int port, int limit) {
              port);
     connection = sk_dial(endpoint, limit);
     if (connection == SK_ECONNREFUSED)
-        fprintf(stderr, "%s: nobody waits for a file on port %d\n", host, port);
+        fprintf(stderr, "%s refused the connection: nobody waits for a file on port %d\n", host, port);
     else if (check("sk_dial", connection) > 0)
         return check("sk_set_timeout", sk_set_timeout(connection, limit)) == SK_OK;
     return 0;
@@ -173,16 +164,16 @@ static int rehearse(const char *path, uint64_t length, enum verdict verdict, int
     sk_handle listener = check("sk_socket", sk_socket(SK_INET, SK_STREAM, SK_PROTO_TCP));
     sk_addr address;
     pid_t child = -1;
-    int arrived = 0, status = 1;
+    int arrived = 0;
     if (check("sk_bind", sk_bind(listener, "127.0.0.1", 0)) == SK_OK &&
         check("sk_listen", sk_listen(listener, 1)) == SK_OK &&
         check("sk_set_timeout", sk_set_timeout(listener, TEST_LIMIT_MS)) == SK_OK &&
         check("sk_local_addr", sk_local_addr(listener, &address)) == SK_OK) {
         child = fork();
         if (child == 0) {
-            status = !play_receiver(listener, length, verdict);
+            int good = play_receiver(listener, length, verdict);
             sk_close(listener);
-            _exit(status);
+            _exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
         }
         if (child > 0)
             arrived = start("127.0.0.1", address.port, TEST_LIMIT_MS) && send_file(path);
@@ -191,7 +182,7 @@ static int rehearse(const char *path, uint64_t length, enum verdict verdict, int
     }
     sk_close(connection);
     sk_close(listener);
-    *well = child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    *well = has_succeeded(child);
     return arrived;
 }
 
@@ -215,24 +206,21 @@ static int self_test(void) {
     puts("-- a receiver that breaks off in the middle");
     good = good && !rehearse(path, LENGTH / 2, GO_ON, &well) && well;
 
-    return file >= 0 && unlink(path) == 0 && good;
+    if (file >= 0 && unlink(path) != 0)
+        good = complain(path, strerror(errno));
+    return good;
 }
 
 int main(int argc, char **argv) {
-    char rest;
-    int port, good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-    } else if (argc != 4 || sscanf(argv[2], "%5d%c", &port, &rest) != 1 || port < 1 || port > 65535) {
+    long port;
+    int good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
+    if (argc != 4 || !number(argv[2], 1, 65535, &port)) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
-    } else {
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(argv[1], port, LIMIT_MS) && send_file(argv[3]);
-        sk_close(connection);
     }
-    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+    good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(argv[1], (int)port, LIMIT_MS) && send_file(argv[3]);
+    sk_close(connection);
+    return finish(good || stopping);
 }

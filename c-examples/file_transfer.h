@@ -54,8 +54,9 @@ static inline size_t next_piece(uint64_t left) {
     return (size_t)(left < (uint64_t)CHUNK ? left : (uint64_t)CHUNK);
 }
 
-/* CRC-64 as xz has it. TCP's own checksum has 16 bits and ends at each machine on the way;
- * this one goes from disk to disk. Begin with 0, and give the result of one piece to the next. */
+/* CRC-64 as xz has it. TCP's own checksum has 16 bits, and covers only the way between the two
+ * systems; this one goes from disk to disk. Begin with 0; the result of one piece goes into
+ * the next. */
 static inline uint64_t checksum(uint64_t sum, const unsigned char *data, size_t length) {
     static uint64_t table[256];
     size_t i;

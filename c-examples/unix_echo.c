@@ -2,14 +2,9 @@
  * and the system vouches for who is at the other end. A socket itself can be passed on: here one
  * process accepts the clients, and another, which has no way to the listener, answers them. */
 #define _POSIX_C_SOURCE 200809L
-#include <errno.h>
-#include <signal.h>
-#include <sk.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "common.h"
 
 static const char usage[] =
     "usage: unix_echo server PATH\n"
@@ -18,14 +13,13 @@ static const char usage[] =
     "The server serves streams at PATH and datagrams at PATH.dgram, and says who comes. The client\n"
     "sends each message both ways. A PATH that begins with @ is a name without a file (Linux).\n";
 
-enum { LIMIT_MS = 5000, CLIENT_LIMIT_MS = 60000, TEXT_MOST = 1000, PATH_MOST = 120 };
+enum { LIMIT_MS = 5000, CLIENT_LIMIT_MS = 60000, PAUSE_MS = 100, TEXT_MOST = 1000, PATH_MOST = 120 };
 
 /* The signal handler closes them. A task is a connection that the worker is to answer. */
 static volatile sk_handle listener, datagrams, tasks, connection;
-static volatile sig_atomic_t stopping;
 
 /* Ctrl-C: closing a socket wakes the call that waits on it. */
-static void on_interrupt(int signal_number) {
+static void on_ctrl_c(int signal_number) {
     int saved = errno;
     (void)signal_number;
     stopping = 1;
@@ -34,13 +28,6 @@ static void on_interrupt(int signal_number) {
     sk_close(tasks);
     sk_close(connection);
     errno = saved;
-}
-
-/* Hands a call's result on; says so where it failed. */
-static int64_t check(const char *call, int64_t result) {
-    if (result < 0 && !stopping)
-        fprintf(stderr, "%s failed: %s\n", call, sk_strerror(result));
-    return result;
 }
 
 /* --- The worker: a process of its own, which gets connections and knows no path. It answers
@@ -67,7 +54,7 @@ static int work(void) {
 static pid_t start_worker(void) {
     sk_handle pair[2] = {0, 0};
     pid_t worker;
-    int status;
+    int good;
     if (check("sk_socketpair", sk_socketpair(SK_STREAM, pair)) < 0 || fflush(stdout) != 0)
         return -1;
     worker = fork();
@@ -77,10 +64,9 @@ static pid_t start_worker(void) {
         sk_close(datagrams);
         sk_close(pair[0]);
         tasks = pair[1];
-        status = work() ? EXIT_SUCCESS : EXIT_FAILURE;
+        good = work();
         sk_close(tasks);
-        fflush(stdout);
-        _exit(status);
+        _exit(finish(good));
     }
     if (worker < 0)
         perror("fork");
@@ -109,14 +95,16 @@ static int start(const char *path) {
     return 1;
 }
 
-/* Takes one client, says who it is, and passes it on. 1: done. */
+/* Takes one client, says who it is, and passes it on. 1: done, < 0: none can be taken. */
 static int pass_on(void) {
     sk_handle s = sk_accept(listener, NULL);
     sk_cred who;
     int good;
     if (s == SK_EAGAIN) /* it has given up meanwhile */
         return 0;
-    good = check("sk_accept", s) > 0 && check("sk_peer_cred", sk_peer_cred(s, &who)) == SK_OK;
+    if (check("sk_accept", s) < 0)
+        return -1;
+    good = check("sk_peer_cred", sk_peer_cred(s, &who)) == SK_OK;
     if (good) {
         printf("accept: process %ld of user %lu, group %lu\n", (long)who.pid, (unsigned long)who.uid,
                (unsigned long)who.gid);
@@ -141,19 +129,20 @@ static int answer(void) {
     return check("sk_send_to", sk_send_to(datagrams, data, (size_t)got, 0, &from)) == got;
 }
 
-/* Until Ctrl-C, or so many are served. */
-static int serve(long once, int64_t limit) {
+/* Until Ctrl-C, or so many are served, or it is that late. */
+static int serve(long once, int64_t until) {
     sk_poll_item items[2];
     long served = 0;
-    int ready = 1;
+    int ready = 1, passed = 0;
     memset(items, 0, sizeof items);
-    items[0].handle = listener;
     items[1].handle = datagrams;
     items[0].events = items[1].events = SK_READABLE;
-    while (!stopping && ready > 0 && (once == 0 || served < once)) {
-        ready = (int)check("sk_poll", sk_poll(items, 2, limit));
-        if (ready > 0 && items[0].revents != 0 && !stopping)
-            served += pass_on();
+    while (!stopping && ready >= 0 && clock_us() < until && (once == 0 || served < once)) {
+        /* Whom nobody can take stays in the queue, and would be reported again at once. */
+        items[0].handle = passed < 0 ? SK_INVALID_HANDLE : listener;
+        ready = (int)check("sk_poll", sk_poll(items, 2, passed < 0 ? (int64_t)PAUSE_MS : ms_until(until)));
+        passed = ready > 0 && items[0].revents != 0 && !stopping ? pass_on() : 0;
+        served += passed > 0;
         if (ready > 0 && items[1].revents != 0 && !stopping)
             served += answer();
     }
@@ -161,23 +150,29 @@ static int serve(long once, int64_t limit) {
 }
 
 /* With the worker, from its start to its end. */
-static int serve_with_worker(long once, int64_t limit) {
+static int serve_with_worker(long once, int64_t until) {
     pid_t worker = start_worker();
-    int status = 1, good = worker > 0 && serve(once, limit);
-    sk_close(tasks); /* which the worker sees as the end of its tasks */
+    int good = worker > 0 && serve(once, until);
+    sk_shutdown(tasks, SK_SHUT_BOTH); /* which the worker sees as the end of its tasks */
+    sk_close(tasks);
     if (worker > 0 && !good)
         kill(worker, SIGINT); /* it may wait for a client */
-    return worker > 0 && waitpid(worker, &status, 0) == worker && status == 0 && good;
+    return has_succeeded(worker) && good;
+}
+
+static void remove_file(const char *path) {
+    if (path[0] != '@' && unlink(path) != 0)
+        perror(path);
 }
 
 static void close_server(const char *path) {
     char second[PATH_MOST + 30];
     snprintf(second, sizeof second, "%s.dgram", path);
     /* Files that we did not make are another server's. */
-    if (listener > 0 && path[0] != '@')
-        unlink(path);
-    if (datagrams > 0 && path[0] != '@')
-        unlink(second);
+    if (listener > 0)
+        remove_file(path);
+    if (datagrams > 0)
+        remove_file(second);
     sk_close(listener);
     sk_close(datagrams);
 }
@@ -185,19 +180,23 @@ static void close_server(const char *path) {
 /* --- The client: each message over the stream, then each as a datagram. --- */
 
 /* The echo of one message, which has to be the same. */
-static int converse(const char *how, const char *message) {
+static int converse(int stream, const char *message) {
     char heard[TEXT_MOST];
     size_t length = strlen(message);
     int64_t got;
     if (length >= sizeof heard)
         return check("the message", SK_EMSGSIZE) == SK_OK;
-    if (check("sk_send", sk_send(connection, message, length, 0)) < 0)
+    if (stream ? check("sk_send_all", sk_send_all(connection, message, length, NULL)) < 0
+               : check("sk_send", sk_send(connection, message, length, 0)) < 0)
         return 0;
     got = check("sk_recv", sk_recv(connection, heard, length, SK_WAITALL));
     if (got < 0)
         return 0;
-    printf("client: %s brought back: %.*s\n", how, (int)got, heard);
-    return (size_t)got == length && memcmp(heard, message, length) == 0;
+    printf("client: %s brought back: %.*s\n", stream ? "the stream" : "a datagram", (int)got, heard);
+    if ((size_t)got == length && memcmp(heard, message, length) == 0)
+        return 1;
+    fputs("that is not what was sent\n", stderr);
+    return 0;
 }
 
 static int dial(const char *kind, const char *path, const char *ending) {
@@ -215,14 +214,14 @@ static int run_client(const char *path, int count, char **messages) {
     sk_cred who;
     int i, good = dial("unix", path, "") && check("sk_peer_cred", sk_peer_cred(connection, &who)) == SK_OK;
     for (i = 0; i < count && good; i++)
-        good = !stopping && converse("the stream", messages[i]);
+        good = !stopping && converse(1, messages[i]);
     if (good)
         printf("client: process %ld of user %lu made the listener\n", (long)who.pid, (unsigned long)who.uid);
     good = good && check("sk_finish", sk_finish(connection, LIMIT_MS)) == SK_OK;
     sk_close(connection);
     good = good && dial("unix-dgram", path, ".dgram");
     for (i = 0; i < count && good; i++)
-        good = !stopping && converse("a datagram", messages[i]);
+        good = !stopping && converse(0, messages[i]);
     sk_close(connection);
     return good;
 }
@@ -233,7 +232,7 @@ static int self_test(void) {
     char *messages[] = {hello}, folder[64], path[PATH_MOST];
     const char *temporary = getenv("TMPDIR");
     pid_t client = -1;
-    int status = 1, good;
+    int good;
     if (snprintf(folder, sizeof folder, "%s/unix_echo-XXXXXX", temporary != NULL ? temporary : "/tmp") >=
             (int)sizeof folder ||
         mkdtemp(folder) == NULL) {
@@ -245,35 +244,33 @@ static int self_test(void) {
     if (good && (client = fork()) == 0) {
         sk_close(listener);
         sk_close(datagrams);
-        status = run_client(path, 1, messages) ? EXIT_SUCCESS : EXIT_FAILURE;
-        fflush(stdout);
-        _exit(status);
+        good = run_client(path, 1, messages);
+        _exit(finish(good));
     }
     if (good && client < 0)
         perror("fork");
-    good = client > 0 && serve_with_worker(2, LIMIT_MS); /* a connection and a datagram */
+    good = client > 0 && serve_with_worker(2, clock_us() + LIMIT_MS * 1000); /* a connection and a datagram */
     close_server(path);
-    good = client > 0 && waitpid(client, &status, 0) == client && status == 0 && good;
-    return rmdir(folder) == 0 && good;
+    good = has_succeeded(client) && good;
+    if (rmdir(folder) == 0)
+        return good;
+    perror(folder);
+    return 0;
 }
 
 int main(int argc, char **argv) {
     const char *role = argc > 1 ? argv[1] : "";
-    int good;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
-    if (argc == 2 && strcmp(role, "--help") == 0)
-        return fputs(usage, stdout) < 0;
-    if (argc == 2 && strcmp(role, "--self-test") == 0) {
-        good = self_test();
-        puts(good ? "self-test: passed" : "self-test: FAILED");
-    } else if (argc == 3 && strcmp(role, "server") == 0) {
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && start(argv[2]) && serve_with_worker(0, SK_FOREVER);
+    int good, status;
+    if (is_answered(argc, argv, usage, self_test, &status))
+        return status;
+    if (argc == 3 && strcmp(role, "server") == 0) {
+        good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(argv[2]) && serve_with_worker(0, NEVER);
         close_server(argv[2]);
     } else if (argc >= 3 && strcmp(role, "client") == 0) {
-        good = signal(SIGINT, on_interrupt) != SIG_ERR && run_client(argv[2], argc - 3, argv + 3);
+        good = signal(SIGINT, on_ctrl_c) != SIG_ERR && run_client(argv[2], argc - 3, argv + 3);
     } else {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     }
-    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(good || stopping);
 }

@@ -292,7 +292,7 @@ fn the_client_says_that_nobody_is_there() {
     let held = TcpStream::connect(taken.local_addr().expect("an address")).expect("a connection");
     let port = held.local_addr().expect("an address").port().to_string();
     let finished = support::run_to_end(program("chat_client", 0).args(["127.0.0.1", &port, "ann"]));
-    let words = format!("127.0.0.1: nobody chats at port {port}\n");
+    let words = format!("127.0.0.1 refused the connection: nobody chats at port {port}\n");
     assert_eq!((finished.status.code(), finished.stderr), (Some(1), words));
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the pictures of chapters 1, 2, 3 and 5, once in each language: python3 docs/guide/draw.py"""
+"""Draws the pictures of chapters 1 to 5, 7, 12 and 13, once in each language: python3 docs/guide/draw.py"""
 
 import pathlib
 from xml.sax.saxutils import escape
@@ -175,12 +175,128 @@ def datagrams(language):
     return p
 
 
+def streams(language):
+    p = Picture(720, 400, language)
+    left, right = 150, 570
+    p.text(left, 28, "file_send", 15, weight="bold", code=True)
+    p.text(right, 28, "file_recv", 15, weight="bold", code=True)
+    for x in (left, right):
+        p.parts.append(f'<line x1="{x}" y1="38" x2="{x}" y2="318" stroke="#222" stroke-width="1.5"/>')
+    p.box(left + 20, 48, 380, 34, "#f2f2f2")
+    p.text(360, 70, p.say("header: length of name, length of file, name", "헤더: 이름의 길이, 파일의 길이, 이름"), 13)
+    p.arrow(left, 90, right - 4, 90)
+    p.arrow(right, 122, left + 4, 122)
+    p.text(360, 115, p.say("“go on”", "“보내십시오”"), 13)
+    p.box(left + 20, 136, 380, 34, "#cfe3ff")
+    p.text(360, 158, p.say("the bytes of the file, in order, none missing", "파일의 바이트: 순서대로, 빠짐없이"), 13)
+    p.arrow(left, 178, right - 4, 178)
+    p.box(left + 20, 192, 120, 34, "#f2f2f2")
+    p.text(left + 80, 214, p.say("checksum", "체크섬"), 13)
+    p.arrow(left, 234, right - 4, 234)
+    p.arrow(right, 290, left + 4, 290)
+    p.text(360, 266, p.say("“whole and identical”: only now is it certain", "“온전히 똑같이 도착”: 이때 비로소 확실해집니다"), 13)
+    p.text(360, 284, p.say("(or why not, and how many bytes came)", "(아니면 그 이유와 도착한 바이트 수)"), 12)
+    for x, words in ((left, p.say("reads along: 26a5…", "읽으며 계산: 26a5…")), (right, p.say("writes along: 26a5…", "쓰면서 계산: 26a5…"))):
+        p.box(x - 75, 326, 150, 30, "#ffffff")
+        p.text(x, 346, words, 12.5)
+    p.arrow(left + 78, 341, right - 82, 341, dashed=True, both=True)
+    p.text(360, 334, p.say("from disk to disk", "디스크에서 디스크까지"), 12)
+    p.text(360, 380, p.say("TCP's own checksum has 16 bits, and covers only the way between the two systems.", "TCP 자체의 체크섬은 16비트이고, 두 시스템 사이의 길만 지켜 줍니다."), 12.5)
+    return p
+
+
+def both_directions(language):
+    p = Picture(720, 360, language)
+    names = [("ann", 3), ("bob", 1), ("carl", 12), ("dora", 0)]
+    p.box(215, 40, 330, 270, "#f2f2f2")
+    p.text(380, 32, p.say("chat_server: one thread", "chat_server: 스레드 하나"), 15, weight="bold")
+    p.labelled(235, 130, 96, 60, p.say("poller", "폴러"), "#cfe3ff", size=14)
+    p.text(283, 210, p.say("who spoke?", "누가 말했나?"), 12)
+    p.text(283, 226, p.say("who has room?", "누가 받을 수 있나?"), 12)
+    for n, (name, lines) in enumerate(names):
+        y = 60 + 62 * n
+        p.labelled(30, y, 90, 36, name, "#ffffff", size=14)
+        p.arrow(122, y + 12, 233, 145 + 8 * n)
+        p.text(446, y - 2, p.say(f"{name}'s queue", f"{name}의 큐"), 11.5)
+        p.box(370, y + 4, 156, 26, "#ffffff")
+        for line in range(lines):
+            p.box(372 + 12.7 * line, y + 7, 11, 20, "#999999" if lines > 9 else "#cfe3ff")
+        p.labelled(620, y, 70, 36, name, "#ffffff", size=14)
+        if lines > 9:
+            p.arrow(528, y + 17, 614, y + 17, dashed=True)
+            p.text(571, y + 9, p.say("does not read", "읽지 않음"), 11)
+        else:
+            p.arrow(528, y + 17, 614, y + 17)
+        p.arrow(333, 148 + 8 * n, 366, y + 17)
+    p.text(360, 336, p.say("carl's queue is full: carl is dropped. Nobody else has waited for him.", "carl의 큐가 가득 차면 carl을 내보냅니다. 다른 사람은 아무도 기다리지 않습니다."), 13)
+    return p
+
+
+def ten_thousand(language):
+    p = Picture(720, 350, language)
+    p.text(160, 28, p.say("a thread for each client", "클라이언트마다 스레드 하나"), 15, weight="bold")
+    for n in range(4):
+        y = 48 + 44 * n
+        p.labelled(30, y, 76, 32, p.say("client", "클라이언트"), "#ffffff", size=12.5)
+        p.arrow(108, y + 16, 150, y + 16, both=True)
+        p.labelled(154, y, 136, 32, p.say("thread + stack", "스레드 + 스택"), "#cfe3ff", size=12.5)
+    p.text(160, 246, p.say("⋮  10,000 stacks, 10,000 things to schedule", "⋮  스택 만 개, 스케줄할 것 만 개"), 12.5)
+    p.parts.append('<line x1="330" y1="20" x2="330" y2="270" stroke="#999" stroke-width="1" stroke-dasharray="4 4"/>')
+    p.text(530, 28, p.say("one thread, one poller", "스레드 하나, 폴러 하나"), 15, weight="bold")
+    for row in range(9):
+        for column in range(8):
+            ready = (row, column) in ((2, 5), (6, 3))
+            p.parts.append(
+                f'<circle cx="{362 + 15 * column}" cy="{58 + 21 * row}" r="5" '
+                f'fill="{"#222" if ready else "#ffffff"}" stroke="#222" stroke-width="1.2"/>'
+            )
+    p.text(416, 256, p.say("10,000 sockets, 2 ready", "소켓 만 개, 준비된 것은 둘"), 12)
+    p.labelled(520, 84, 80, 90, p.say("poller", "폴러"), "#f2f2f2", size=14)
+    p.arrow(484, 129, 516, 129)
+    p.labelled(634, 100, 70, 58, p.say("thread", "스레드"), "#cfe3ff", size=13.5)
+    p.arrow(602, 129, 630, 129)
+    p.text(617, 196, p.say("“these two”", "“이 둘입니다”"), 12.5)
+    p.box(30, 286, 660, 46, "#ffffff", dashed=True)
+    p.text(360, 305, p.say("No descriptor left? Give up the one kept in reserve, accept, say “full”, close,", "디스크립터가 없으면: 예비로 둔 하나를 내놓고, accept하고, “가득 참”을 알리고,"), 12.5)
+    p.text(360, 323, p.say("take the reserve again. Else the client waits in the queue and the poller never rests.", "닫고, 예비를 다시 잡습니다. 아니면 클라이언트는 큐에 남고 폴러는 쉬지 못합니다."), 12.5)
+    return p
+
+
+def one_machine(language):
+    p = Picture(720, 370, language)
+    for x, name, number in [(30, p.say("client", "클라이언트"), 201), (280, p.say("server", "서버"), 100), (530, p.say("worker", "워커"), 101)]:
+        p.box(x, 40, 160, 84, "#f2f2f2")
+        p.text(x + 80, 30, p.say(f"{name}, process {number}", f"{name}, 프로세스 {number}"), 13.5, weight="bold")
+    p.labelled(60, 78, 100, 32, p.say("socket", "소켓"), "#cfe3ff", size=13)
+    p.labelled(310, 78, 100, 32, p.say("listener", "리스너"), "#cfe3ff", size=13)
+    p.labelled(560, 78, 100, 32, p.say("socket", "소켓"), "#cfe3ff", size=13)
+    p.box(30, 170, 660, 150, "#ffffff")
+    p.text(360, 312, p.say("the system", "운영체제"), 13.5, weight="bold")
+    p.arrow(110, 112, 110, 206, both=True)
+    p.arrow(360, 112, 360, 166)
+    p.text(368, 150, "/tmp/echo", 12, anchor="start", code=True)
+    p.box(60, 208, 600, 34, "#cfe3ff")
+    p.text(360, 230, p.say("the connection: bytes in memory, no packets, no checksums", "연결: 메모리 속의 바이트. 패킷도 체크섬도 없음"), 13)
+    p.arrow(610, 112, 610, 206, both=True)
+    p.arrow(442, 66, 526, 66)
+    p.text(485, 57, "sk_send_handle", 9, code=True)
+    p.text(485, 88, p.say("passes it on", "넘겨줌"), 11.5)
+    p.text(360, 270, p.say("it noted at connect: process 201, user 1000, group 1000", "연결할 때 적어 둠: 프로세스 201, 사용자 1000, 그룹 1000"), 12.5)
+    p.text(360, 288, p.say("(sk_peer_cred: nobody can lie about that)", "(sk_peer_cred: 속일 수 없음)"), 12)
+    p.text(360, 348, p.say("The path only leads to the listener. The bytes never touch the disk.", "경로는 리스너를 찾는 데만 쓰입니다. 데이터는 디스크에 닿지 않습니다."), 13)
+    return p
+
+
 def main():
     for language, folder in LANGUAGES.items():
         what_is_a_socket(language).write(folder, "01-what-is-a-socket.svg")
         the_servers_road(language).write(folder, "02-the-servers-road.svg")
         the_clients_road(language).write(folder, "03-the-clients-road.svg")
+        streams(language).write(folder, "04-streams.svg")
         datagrams(language).write(folder, "05-datagrams.svg")
+        both_directions(language).write(folder, "07-both-directions.svg")
+        ten_thousand(language).write(folder, "12-ten-thousand.svg")
+        one_machine(language).write(folder, "13-one-machine.svg")
 
 
 main()

@@ -73,6 +73,11 @@ fn fits(line: &str, fault: Fault) -> bool {
 /// Whether a text for people says what the program may hear of the fault.
 fn explains(output: &str, fault: Fault) -> bool {
     let Fault::Fails(failure) = fault else { return false };
+    // What the program does with files it tells in the system's words.
+    let system = std::io::Error::from_raw_os_error(failure.errno).to_string();
+    if system.split_once(" (os error").is_some_and(|(words, _)| output.contains(words)) {
+        return true;
+    }
     let sentences = sentences();
     failure.codes().iter().any(|code| {
         let words = WORDS.iter().filter(|(of, _)| of == code).map(|(_, words)| *words);
