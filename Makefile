@@ -52,9 +52,21 @@ demo: ## Build everything, and let a server and a client talk to each other
 check: ## Run every test
 	$(CARGO) test --locked --features c-examples
 
+.PHONY: torture
+torture: ## Make every system call of the library fail in every way, one by one (takes minutes)
+	SK_TORTURE=full $(CARGO) test --locked --test torture
+
 .PHONY: bench-calls
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
+
+.PHONY: bench-poller
+bench-poller: all ## Compare an echo server on sk_poller with one on epoll (valgrind, Python 3)
+	CC="$(CC)" $(PYTHON) benches/poller.py $(MEASURED)
+
+.PHONY: bench-udp
+bench-udp: all ## Compare batches of datagrams with sendmmsg and recvmmsg (valgrind, Python 3)
+	CC="$(CC)" $(PYTHON) benches/udp.py $(MEASURED)
 
 .PHONY: bench-skperf
 bench-skperf: all ## Compare skperf with iperf3 (iperf3, Python 3)

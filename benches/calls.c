@@ -3,7 +3,7 @@
  *   calls (sk|raw) CALL COUNT
  *
  * CALL is send or recv (TCP), send_to or recv_from (UDP, IPv4), send_to6 or recv_from6 (UDP,
- * IPv6). The other half of each exchange is always a raw call, and so is the making of the
+ * IPv6), send_to46 or recv_from46 (a dual-stack socket that speaks IPv4). The other half of each exchange is always a raw call, and so is the making of the
  * sockets: two runs with the same CALL and COUNT differ by that one call alone. */
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
@@ -55,15 +55,18 @@ struct row {
     const char *name;
     int family, type;
     ssize_t (*before)(void), (*raw)(void), (*lib)(void), (*after)(void);
+    int dual;
 };
 
 static const struct row rows[] = {
-    {"send", AF_INET, SOCK_STREAM, NULL, raw_send, lib_send, far_recv},
-    {"recv", AF_INET, SOCK_STREAM, far_send, raw_recv, lib_recv, NULL},
-    {"send_to", AF_INET, SOCK_DGRAM, NULL, raw_send_to, lib_send_to, far_recv},
-    {"recv_from", AF_INET, SOCK_DGRAM, far_send_to, raw_recv_from, lib_recv_from, NULL},
-    {"send_to6", AF_INET6, SOCK_DGRAM, NULL, raw_send_to, lib_send_to, far_recv},
-    {"recv_from6", AF_INET6, SOCK_DGRAM, far_send_to, raw_recv_from, lib_recv_from, NULL},
+    {"send", AF_INET, SOCK_STREAM, NULL, raw_send, lib_send, far_recv, 0},
+    {"recv", AF_INET, SOCK_STREAM, far_send, raw_recv, lib_recv, NULL, 0},
+    {"send_to", AF_INET, SOCK_DGRAM, NULL, raw_send_to, lib_send_to, far_recv, 0},
+    {"recv_from", AF_INET, SOCK_DGRAM, far_send_to, raw_recv_from, lib_recv_from, NULL, 0},
+    {"send_to6", AF_INET6, SOCK_DGRAM, NULL, raw_send_to, lib_send_to, far_recv, 0},
+    {"recv_from6", AF_INET6, SOCK_DGRAM, far_send_to, raw_recv_from, lib_recv_from, NULL, 0},
+    {"send_to46", AF_INET6, SOCK_DGRAM, NULL, raw_send_to, lib_send_to, far_recv, 1},
+    {"recv_from46", AF_INET6, SOCK_DGRAM, far_send_to, raw_recv_from, lib_recv_from, NULL, 1},
 };
 
 static void check(int good, const char *what) {
@@ -80,8 +83,10 @@ static int bound(const struct row *row) {
     own.any.sa_family = (sa_family_t)row->family;
     if (row->family == AF_INET)
         own.inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    else
+    else if (!row->dual)
         own.inet6.sin6_addr = in6addr_loopback;
+    else
+        check(inet_pton(AF_INET6, "::ffff:127.0.0.1", &own.inet6.sin6_addr) == 1, "inet_pton");
     check(bind(fd, &own.any, own_len) == 0, "bind");
     check(getsockname(fd, &own.any, &own_len) == 0, "getsockname");
     return fd;

@@ -16,7 +16,7 @@ COUNT = 1000
 MOST_INSTRUCTIONS = 32
 CALLS = ["send", "recv", "send_to", "recv_from"]
 # Shown, and no promise.
-MORE_CALLS = ["send_to6", "recv_from6"]
+MORE_CALLS = ["send_to6", "recv_from6", "send_to46", "recv_from46"]
 
 ROUNDS = 11
 ROUND_MS = 250

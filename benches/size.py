@@ -7,7 +7,8 @@ import subprocess
 
 from common import arguments, compiled, output, table, verdict
 
-LIBRARY_LIMIT = 64 * 1024
+# 61 functions, at less than 2 KiB each with everything that belongs to them.
+LIBRARY_LIMIT = 112 * 1024
 PROGRAM_LIMIT = 12 * 1024
 SMALL = ["-Os", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-s"]
 SYMBOLS = 25

@@ -96,23 +96,29 @@ static int finish(void) {
     return good;
 }
 
+static int answer(sk_handle server, const char *data, int64_t length, const sk_addr *to) {
+    return check("sk_send_to", sk_send_to(server, data, (size_t)length, 0, to)) == length;
+}
+
 /* Plays the server too, on a bad network: 2 is lost, 3 comes twice, 4 comes late. */
 static int self_test(void) {
     static const int copies[6] = {0, 1, 0, 2, 0, 1};
     sk_handle server = open_socket(1, "127.0.0.1", 0);
     sk_addr address, from;
     char data[6][32];
-    int n, i, good = sk_set_timeout(server, LIMIT_MS) == SK_OK && sk_local_addr(server, &address) == SK_OK &&
-                     (mine = open_socket(0, "127.0.0.1", address.port)) > 0;
+    int n, i, good = check("sk_set_timeout", sk_set_timeout(server, LIMIT_MS)) == SK_OK &&
+                     check("sk_local_addr", sk_local_addr(server, &address)) == SK_OK &&
+                     (mine = open_socket(0, "127.0.0.1", address.port)) > 0 &&
+                     check("sk_set_timeout", sk_set_timeout(mine, LAST_LIMIT_MS)) == SK_OK;
     for (n = 1; n <= 5 && good; n++) {
         int64_t length = ask() ? check("sk_recv_from", sk_recv_from(server, data[n], 32, 0, &from)) : 0;
-        good = length > 0 && (n < 5 || sk_send_to(server, data[4], (size_t)length, 0, &from) == length);
+        good = length > 0 && (n < 5 || answer(server, data[4], length, &from));
         for (i = 0; i < copies[n] && good; i++)
-            good = sk_send_to(server, data[n], (size_t)length, 0, &from) == length;
+            good = answer(server, data[n], length, &from);
         good = good && hear(n);
     }
-    return finish() && good && sk_close(server) == SK_OK && tally.answered == 3 && tally.late == 1 &&
-           tally.repeated == 1;
+    return finish() && good && check("sk_close", sk_close(server)) == SK_OK && tally.answered == 3 &&
+           tally.late == 1 && tally.repeated == 1;
 }
 
 static int number(const char *text, int least, int most, int *value) {

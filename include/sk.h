@@ -1399,7 +1399,8 @@ int64_t sk_fd(sk_handle s);
  * s: a socket.
  *
  * Returns the descriptor, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EBUSY` (a
- * call on it is in progress).
+ * call on it is in progress), or an error of the system's where it can't be made blocking, see
+ * ioctl(2): then it is closed.
  *
  * Threads: any. Signals: not in a handler. Since 0.1.
  */

@@ -39,7 +39,8 @@ pub extern "C" fn sk_fd(s: sk_handle) -> i64 {
 /// s: a socket.
 ///
 /// Returns the descriptor, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EBUSY` (a
-/// call on it is in progress).
+/// call on it is in progress), or an error of the system's where it can't be made blocking, see
+/// ioctl(2): then it is closed.
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1.
 #[unsafe(no_mangle)]

@@ -271,6 +271,18 @@ impl Word {
         !self.read().is_live(tag)
     }
 
+    /// Whether the handle with this tag is live. It need not be pinned, and may be closed meanwhile.
+    #[inline(always)]
+    pub fn is_live(&self, tag: Tag) -> bool {
+        Reading(self.bits.load(Ordering::Acquire)).is_plain(tag) || self.is_live_otherwise(tag)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_live_otherwise(&self, tag: Tag) -> bool {
+        self.read().is_live(tag)
+    }
+
     /// Begins to close: exactly one caller gets a reading, from just before, and a pin with it.
     pub fn close(&self, tag: Tag) -> Option<Reading> {
         let mut now = self.read();

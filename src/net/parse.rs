@@ -134,7 +134,7 @@ fn scope(zone: &[u8]) -> Result<u32> {
     } else if zone.len() >= libc::IFNAMSIZ {
         Err(Code::SK_ENAMETOOLONG.into())
     } else {
-        Ok(interface::index_of(zone).ok_or(Code::SK_ENOENT)?)
+        Ok(interface::index_of(zone)?)
     }
 }
 

@@ -173,7 +173,7 @@ fn found_of(handle: i64, entry: Option<&Entry>) -> u32 {
     }
     let handle = Handle::from_raw(handle);
     match (entry, TABLE.get().slot(handle)) {
-        (Some(entry), Some(slot)) if !slot.word.is_closed(handle.tag()) => {
+        (Some(entry), Some(slot)) if slot.word.is_live(handle.tag()) => {
             from_poll(entry.found()) | if slot.keeps_an_error() { SK_ERROR } else { 0 }
         }
         _ => SK_ERROR,

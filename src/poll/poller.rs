@@ -13,7 +13,7 @@ use crate::process;
 use crate::socket::flags::*;
 use crate::socket::{Pinned, Socket, adopt_poller};
 use crate::sys::time::Timer;
-use crate::sys::{Errno, Fd, descriptor, epoll, errno};
+use crate::sys::{Errno, descriptor, epoll, errno};
 
 /// Something that a poller reports.
 #[derive(Clone, Copy)]
@@ -43,8 +43,16 @@ pub fn poller() -> Result<Handle> {
         Ok(waker) => adopt_poller(set, waker),
         Err(errno) => {
             descriptor::close(set);
-            Err(errno.into())
+            Err(not_added(errno))
         }
+    }
+}
+
+fn not_added(errno: Errno) -> Error {
+    match errno {
+        // More than fs.epoll.max_user_watches.
+        Errno(libc::ENOSPC) => Error { code: Code::SK_ENOMEM, ..errno.into() },
+        errno => errno.into(),
     }
 }
 
@@ -98,11 +106,7 @@ impl Poller {
         };
         if let Err(errno) = added {
             let _ = slot.poller.compare_exchange(self.raw(), 0, SeqCst, SeqCst);
-            return Err(match errno {
-                // More than fs.epoll.max_user_watches.
-                Errno(libc::ENOSPC) => Error { code: Code::SK_ENOMEM, ..errno.into() },
-                errno => errno.into(),
-            });
+            return Err(not_added(errno));
         }
         if socket.is_closed() {
             // The close may have looked before we were in.
@@ -147,12 +151,17 @@ impl Poller {
     pub fn wait(&self, out: &mut [MaybeUninit<Event>], limit: i64) -> Result<usize> {
         let _keep = errno::Restore::later();
         let poller = self.raw();
-        let waker = self.0.slot.waker.load(SeqCst).wrapping_sub(1);
         let mut timer = Timer::new(limit);
+        let table = TABLE.get();
         loop {
             let left = timer.left();
-            let result = epoll::wait(self.0.fd(), out, left, |found, number| {
-                if number == WAKE { self.woken(waker) } else { event(poller, found, number) }
+            let result = epoll::wait(self.0.fd(), out, left, |found, number, place| {
+                let handle = Handle::from_raw(number as i64);
+                match table.slot(handle) {
+                    Some(slot) => event(poller, slot, handle, found, place),
+                    // The number of no handle is that of the poller's own descriptor.
+                    None => self.woken(place),
+                }
             });
             if self.0.is_closed() {
                 return Err(Code::SK_ECLOSED.into());
@@ -169,15 +178,18 @@ impl Poller {
 
     /// One waiter takes a wake; that of a close stays for all of them.
     #[cold]
-    fn woken(&self, waker: Fd) -> Option<Event> {
+    #[inline(never)]
+    fn woken(&self, place: &mut MaybeUninit<Event>) -> bool {
+        let waker = self.0.slot.waker.load(SeqCst).wrapping_sub(1);
         if self.0.is_closed() || !descriptor::unwake(waker) {
-            return None;
+            return false;
         }
         if self.0.is_closed() {
             // What was taken may have been the close's.
             descriptor::wake(waker);
         }
-        Some(Event { handle: 0, data: 0, events: 0, reserved: 0 })
+        place.write(Event { handle: 0, data: 0, events: 0, reserved: 0 });
+        true
     }
 
     /// Lets one waiter return.
@@ -188,19 +200,18 @@ impl Poller {
 
 /// What is told of what the kernel has found, if the handle is still what it was.
 #[inline(always)]
-fn event(poller: u64, found: u32, number: u64) -> Option<Event> {
-    let handle = Handle::from_raw(number as i64);
-    let slot = TABLE.get().slot(handle)?;
-    if slot.poller.load(Relaxed) != poller || slot.word.is_closed(handle.tag()) {
-        return None;
+fn event(poller: u64, slot: &Slot, handle: Handle, found: u32, place: &mut MaybeUninit<Event>) -> bool {
+    if slot.poller.load(Relaxed) != poller || !slot.word.is_live(handle.tag()) {
+        return false;
     }
     let data = slot.poller_data.load(Relaxed);
-    Some(Event { handle: handle.to_raw(), data, events: from_system(found), reserved: 0 })
+    place.write(Event { handle: handle.to_raw(), data, events: from_system(found), reserved: 0 });
+    true
 }
 
 fn is_live(poller: u64) -> bool {
     let handle = Handle::from_raw(poller as i64);
-    TABLE.get().slot(handle).is_some_and(|slot| !slot.word.is_closed(handle.tag()))
+    TABLE.get().slot(handle).is_some_and(|slot| slot.word.is_live(handle.tag()))
 }
 
 /// The same bits, in the kernel's order and in ours.
@@ -219,9 +230,9 @@ fn to_system(events: u32) -> u32 {
     BITS.iter().filter(|(ours, _)| events & ours != 0).fold(0, |bits, (_, system)| bits | system)
 }
 
-/// Our events for each combination of the kernel's.
-const FROM_SYSTEM: [u8; 32] = {
-    let mut table = [0; 32];
+/// Our events for each combination of the kernel's; a byte of them, so that no index is too large.
+static FROM_SYSTEM: [u8; 256] = {
+    let mut table = [0; 256];
     let mut found = 0;
     while found < table.len() {
         let mut bit = 0;
@@ -239,7 +250,7 @@ const FROM_SYSTEM: [u8; 32] = {
 
 #[inline(always)]
 fn from_system(found: u32) -> u32 {
-    u32::from(FROM_SYSTEM[(found & 31) as usize])
+    u32::from(FROM_SYSTEM[usize::from(found as u8)])
 }
 
 /// The events that a handle can be added with.

@@ -38,6 +38,8 @@ struct Parts<'a> {
     segmented: bool,
     /// Each segment goes on its own.
     singly: bool,
+    /// They have nothing but data and an IPv4 destination.
+    plain: bool,
 }
 
 impl<'a> Iterator for Parts<'a> {
@@ -80,9 +82,10 @@ impl Socket {
             return Err(Code::SK_EINVAL.into());
         }
         let asked = Send::new(flags)?;
-        let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY) };
         let kind = self.kind();
-        let mut all = list;
+        let plain = kind.family() == Family::SK_INET && list.is_plain(Family::SK_INET);
+        let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY), plain };
+        let mut all = if plain { list.skip(list.len()) } else { list };
         while let Some((whole, others)) = all.next() {
             self.check(kind, &whole)?;
             parts.segmented |= whole.segment > 0;
@@ -94,11 +97,11 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Send) {
             return Err(errno.into());
         }
+        let _keep = errno::Restore::later();
         if parts.segmented && !CUTS.get_or_init(|| option::get(self.fd(), option::UDP_SEGMENT).is_ok()) {
             parts.singly = true;
         }
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.send_limit.get() });
-        let _keep = errno::Restore::later();
         // Datagrams that went, at least in part.
         let gone = |parts: &Parts| {
             list.len().saturating_sub(parts.list.len()).saturating_add(usize::from(parts.done > 0))
@@ -145,7 +148,11 @@ impl Socket {
             _ => None,
         };
         self.transmit_within(flags, peer.as_ref(), timer, &mut |flags| {
-            batch::send(self.fd(), parts, v6, flags)
+            if parts.plain {
+                batch::send_plain(self.fd(), parts.list, flags)
+            } else {
+                batch::send(self.fd(), parts, v6, flags)
+            }
         })
     }
 
@@ -179,24 +186,27 @@ impl Socket {
         let _keep = errno::Restore::later();
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         let wanted = Wanted {
-            control: !self.kind().is_unix(),
-            port: if list.wants_local { self.local_address().map_or(0, |own| own.port) } else { 0 },
+            is_unix: self.kind().is_unix(),
+            port: if list.wants_local { self.local_address()?.port } else { 0 },
             cut: SK_TRUNC as u32,
         };
+        // An empty datagram from nobody is none: a shutdown or the peer's end looks like that. But a
+        // Unix datagram socket may well receive such a one.
+        let nobody_is_real = || self.kind().is_careful() && !self.is_closed();
         // A peek would show the first one again and again.
         let most = if asked.system & message::PEEK != 0 { 1 } else { usize::MAX };
         let (mut some, mut rest) = list.split(most);
         let first = self.receive_within(asked.system, &mut timer, &mut |flags| {
-            let received = batch::recv(self.fd(), &mut some, wanted, flags)?;
-            Ok(self.real(&mut some, received))
+            batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real)
         })?;
         let mut total = first;
         let mut received = first;
         while received == some.len() && !rest.is_empty() && most > 1 {
             (some, rest) = rest.split(most);
-            received = match batch::recv(self.fd(), &mut some, wanted, asked.system | message::DONTWAIT) {
-                Ok(received) => self.real(&mut some, received),
-                Err(Errno(libc::EAGAIN)) => 0,
+            let flags = asked.system | message::DONTWAIT;
+            received = match batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real) {
+                Ok(received) => received,
+                Err(Errno(libc::EAGAIN | libc::EINTR)) => 0,
                 Err(_) if self.is_closed() => 0,
                 Err(errno) => {
                     self.keep(Direction::Receive, &Stop::System(errno));
@@ -206,29 +216,6 @@ impl Socket {
             total = total.saturating_add(received);
         }
         Ok(total)
-    }
-
-    /// How many of the datagrams are some: a receive that a shutdown, or the peer's end, has
-    /// ended looks like empty ones from nobody.
-    fn real(&self, some: &mut Incoming, received: usize) -> usize {
-        let mut real = received;
-        while let Some(last) = real.checked_sub(1).and_then(|last| some.get(last)) {
-            let from_nobody = last.len == 0 && last.addr.family == Family::SK_UNSPEC as u16;
-            // A Unix datagram socket may well receive such a one.
-            if !from_nobody || self.kind().is_careful() && !self.is_closed() {
-                break;
-            }
-            real = real.wrapping_sub(1);
-        }
-        if self.kind().is_unix() {
-            // The kernel has no name for an unnamed sender.
-            for index in 0..real {
-                if let Some(one) = some.get(index) {
-                    one.addr.family = Family::SK_UNIX as u16;
-                }
-            }
-        }
-        real
     }
 }
 

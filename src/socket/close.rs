@@ -67,8 +67,8 @@ pub fn leave_poller(slot: &Slot, fd: Fd) {
 
 /// Lets close(2) send a reset; sends it now where calls in progress put that off.
 fn reset(fd: Fd, now: bool) {
-    let _ = option::set_linger(fd, Some(0));
-    if now {
+    let set = option::set_linger(fd, Some(0));
+    if now || set.is_err() {
         let _ = calls::connect(fd, &Raw::only_family(Family::SK_UNSPEC));
     }
 }
@@ -175,6 +175,7 @@ pub fn finish(raw: i64, limit: impl FnOnce() -> Result<i64>) -> Result<()> {
 }
 
 fn drain(socket: &Pinned, limit: i64) -> core::result::Result<(), Stop> {
+    let _keep = errno::Restore::later();
     // A connection that is gone tells why with the first receive.
     let _ = calls::shutdown(socket.fd(), How::Write);
     let mut timer = Timer::new(limit);

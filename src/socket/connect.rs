@@ -58,15 +58,15 @@ impl Socket {
     pub fn connect_within(&self, address: &Address, timer: &mut Timer) -> Result<()> {
         let _keep = errno::Restore::later();
         if address.family == Family::SK_UNSPEC as u16 && self.kind().is_datagram() {
-            calls::connect(self.fd(), &Raw::only_family(Family::SK_UNSPEC))?;
+            self.connect_at_once(&Raw::only_family(Family::SK_UNSPEC))?;
             return self.undo_if_closed();
         }
         let raw = self.to_raw(address)?;
         if self.kind().is_datagram() {
-            calls::connect(self.fd(), &raw).map_err(|errno| self.address_error(errno, address))?;
+            self.connect_at_once(&raw).map_err(|errno| self.address_error(errno, address))?;
             return self.undo_if_closed();
         }
-        if self.is_shared() {
+        if self.is_shared() || !self.slot.has(mark::CONNECTED | mark::LISTENING) {
             self.make_nonblocking()?;
         }
         let result = if self.kind().is_unix() {
@@ -82,6 +82,16 @@ impl Socket {
             Err(Failed::Error(error)) => Err(error),
             Err(Failed::Stop(Stop::System(errno))) => Err(self.address_error(errno, address)),
             Err(Failed::Stop(stop)) => Err(stop.into()),
+        }
+    }
+
+    /// Sets the peer of a datagram socket, or takes it away.
+    fn connect_at_once(&self, address: &Raw) -> core::result::Result<(), Errno> {
+        loop {
+            match calls::connect(self.fd(), address) {
+                Err(Errno(libc::EINTR)) => {}
+                result => return result,
+            }
         }
     }
 
@@ -139,7 +149,8 @@ impl Socket {
         let mut sliced = false;
         let result = self.connect_in_slices(address, timer, &mut sliced);
         if sliced {
-            let _ = descriptor::set_nonblocking(self.fd(), true);
+            // If it fails, the next connect tries again.
+            let _ = self.make_nonblocking();
             let _ = option::set_send_timeout(self.fd(), 0);
         }
         result
@@ -159,6 +170,7 @@ impl Socket {
                 Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => {
                     return Err(Failed::Stop(Stop::WouldWait));
                 }
+                Err(Errno(libc::EINTR)) if !*sliced => continue,
                 Err(Errno(libc::EINTR | libc::EAGAIN)) => {}
                 Err(errno) => return Err(Failed::Stop(Stop::System(errno))),
             }
@@ -170,6 +182,7 @@ impl Socket {
             };
             *sliced = true;
             option::set_send_timeout(self.fd(), slice)?;
+            self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;
         }
     }

@@ -13,7 +13,7 @@ use crate::handle::word::State;
 use crate::net::address::Family;
 use crate::process;
 use crate::sys::socket::{DGRAM, SEQPACKET, STREAM};
-use crate::sys::{Errno, Fd, address, descriptor, option, socket as calls};
+use crate::sys::{Errno, Fd, address, descriptor, errno, option, socket as calls};
 
 /// The system's default is not ours (net.ipv6.bindv6only): found out once, with the first IPv6 socket.
 static V6ONLY_BY_DEFAULT: OnceBool = OnceBool::new();
@@ -49,6 +49,7 @@ pub fn socket(family: Family, carries: Type, protocol: Protocol) -> Result<Handl
     let nonblocking = !kind.is_datagram();
     let fd = calls::socket(address::domain(family), number(carries), protocol as i32, nonblocking)?;
     let defaults = || -> core::result::Result<(), Errno> {
+        let _keep = errno::Restore::later();
         if kind.is_tcp() {
             option::set(fd, option::NODELAY, 1)?;
         }

@@ -12,7 +12,7 @@ use crate::handle::word::Kept;
 use crate::handle::{Handle, TABLE};
 use crate::net::address::Family;
 use crate::process;
-use crate::sys::{self, Fd, address, descriptor, option, socket as calls, time};
+use crate::sys::{self, Errno, Fd, address, descriptor, errno, option, socket as calls, time};
 
 /// Takes a descriptor over. On failure it stays the caller's.
 pub fn from_fd(fd: i64) -> Result<Handle> {
@@ -23,33 +23,37 @@ pub fn from_fd(fd: i64) -> Result<Handle> {
     // Of two threads that come with one descriptor one gets it. Not so with a number that has no
     // slot, because the table is small: there is nothing to claim.
     let claim = slot.map(|slot| slot.word.claim().ok_or(Code::SK_EEXIST)).transpose()?;
-    let prepared = kind_of(fd)
-        .ok_or(Error::from(Code::SK_ENOTSOCK))
-        .and_then(|kind| Ok((kind, prepare(fd, kind)?)))
-        .inspect_err(|_| {
-            if let (Some(slot), Some(tag)) = (slot, claim) {
-                let _ = slot.word.free(tag);
-            }
-        });
+    let _keep = errno::Restore::later();
+    let prepared = kind_of(fd).and_then(|kind| Ok((kind, prepare(fd, kind)?))).inspect_err(|_| {
+        if let (Some(slot), Some(tag)) = (slot, claim) {
+            let _ = slot.word.free(tag);
+        }
+    });
     let (kind, marks) = prepared?;
     // A process started while it was not close-on-exec has a copy, for all we know.
     publish(house(fd)?, kind, marks, survives_exec)
 }
 
-/// What a descriptor is; `None`: no socket of a supported kind.
-fn kind_of(fd: Fd) -> Option<Kind> {
-    let family = match address::family(option::get(fd, option::DOMAIN).ok()?)? {
-        Family::SK_UNSPEC => return None,
-        family => family,
+/// What a descriptor is.
+fn kind_of(fd: Fd) -> Result<Kind> {
+    let ask = |name| {
+        option::get(fd, name).map_err(|errno| match errno {
+            Errno(libc::ENOBUFS | libc::ENOMEM) => Error::from(errno),
+            _ => Code::SK_ENOTSOCK.into(),
+        })
     };
-    let carries = match option::get(fd, option::TYPE).ok()? {
+    let family = match address::family(ask(option::DOMAIN)?) {
+        Some(Family::SK_UNSPEC) | None => return Err(Code::SK_ENOTSOCK.into()),
+        Some(family) => family,
+    };
+    let carries = match ask(option::TYPE)? {
         calls::STREAM => Type::SK_STREAM,
         calls::DGRAM => Type::SK_DGRAM,
         calls::SEQPACKET => Type::SK_SEQPACKET,
-        _ => return None,
+        _ => return Err(Code::SK_ENOTSOCK.into()),
     };
-    let protocol = Protocol::from_c(option::get(fd, option::PROTOCOL).ok()?)?;
-    Some(Kind::new(family, carries, protocol))
+    let protocol = Protocol::from_c(ask(option::PROTOCOL)?).ok_or(Code::SK_ENOTSOCK)?;
+    Ok(Kind::new(family, carries, protocol))
 }
 
 /// Gives a socket that is taken over the modes that this library works in, and says what it is like.
@@ -85,10 +89,8 @@ fn marks_of(fd: Fd, kind: Kind) -> u32 {
 /// Makes a descriptor that another process sent a handle. The socket is still the sender's too: what
 /// both have of it stays as it is, but for the mode that a connect needs, see `connect`.
 pub fn adopt_received(fd: Fd) -> Result<Handle> {
-    let Some(kind) = kind_of(fd) else {
-        descriptor::close(fd);
-        return Err(Code::SK_ENOTSOCK.into());
-    };
+    let _keep = errno::Restore::later();
+    let kind = kind_of(fd).inspect_err(|_| descriptor::close(fd))?;
     let marks = marks_of(fd, kind) & !mark::NONBLOCKING;
     adopt(fd, kind, marks, true)
 }
@@ -123,7 +125,11 @@ pub fn into_fd(raw: i64) -> Result<Fd> {
     close_waker(slot, handle.tag());
     let blocking = descriptor::set_nonblocking(fd, false);
     let _ = slot.word.free(handle.tag());
-    blocking?;
+    if let Err(errno) = blocking {
+        // Nobody would know of it.
+        descriptor::close(fd);
+        return Err(errno.into());
+    }
     Ok(fd)
 }
 

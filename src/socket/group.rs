@@ -18,7 +18,8 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
-    fn membership(&self, socket: &Socket) -> Result<Membership> {
+    /// Whether it is one that this socket can be in.
+    fn check(&self, socket: &Socket) -> Result<()> {
         let inet6 = socket.kind().is_inet6();
         for address in self.source.into_iter().chain([self.group]) {
             match address.family {
@@ -34,7 +35,7 @@ impl Group<'_> {
         if !is_multicast(self.group) || self.source.is_some_and(no_source) {
             return Err(Code::SK_EINVAL.into());
         }
-        Ok(Membership::new(self.group, self.source, self.interface()?)?)
+        Ok(())
     }
 
     /// Index of the interface; 0: the system's choice.
@@ -47,7 +48,7 @@ impl Group<'_> {
         if name.count_bytes() >= libc::IFNAMSIZ {
             return Err(Code::SK_ENAMETOOLONG.into());
         }
-        let index = interface::index_of(name.to_bytes()).ok_or(Code::SK_ENOENT)?;
+        let index = interface::index_of(name.to_bytes())?;
         if scope == 0 || scope == index { Ok(index) } else { Err(Code::SK_EINVAL.into()) }
     }
 }
@@ -68,7 +69,8 @@ fn is_unspecified(address: &Address) -> bool {
 
 impl Socket {
     pub fn join(&self, asked: &Group) -> Result<()> {
-        let membership = asked.membership(self)?;
+        asked.check(self)?;
+        let membership = Membership::new(asked.group, asked.source, asked.interface()?);
         if asked.source.is_none() {
             return Ok(membership.change(self.fd(), group::JOIN)?);
         }
@@ -83,7 +85,8 @@ impl Socket {
     }
 
     pub fn leave(&self, asked: &Group) -> Result<()> {
-        let membership = asked.membership(self)?;
+        asked.check(self)?;
+        let membership = Membership::new(asked.group, asked.source, asked.interface()?);
         if asked.source.is_none() {
             return Ok(membership.change(self.fd(), group::LEAVE)?);
         }

@@ -9,7 +9,7 @@ use super::pinned::Socket;
 use crate::error::{Code, Error, Result};
 use crate::handle::slot::{Direction, Limit, mark};
 use crate::sys::option::{self, Name};
-use crate::sys::{Errno, descriptor};
+use crate::sys::{Errno, descriptor, errno};
 
 /// Options of a socket, for `sk_set_option`, `sk_get_option` and their text forms.
 /// Switches take 0 or 1. See socket(7), ip(7), ipv6(7), tcp(7) and udp(7) for those that
@@ -281,6 +281,7 @@ impl Socket {
         match opt {
             SK_OPT_FASTOPEN => {
                 // A client has a switch of its own; neither end minds the other's.
+                let _keep = errno::Restore::later();
                 let client = option::set(self.fd(), option::FASTOPEN_CONNECT, (value > 0).into());
                 set(system.name).or_else(|error| client.map_err(|_| error))?;
             }

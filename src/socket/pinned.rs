@@ -103,9 +103,23 @@ impl Plain {
         }
     }
 
+    /// What `pin` gave for this handle, once more: to pass it on would cost those who don't.
+    #[inline(always)]
+    pub fn pinned(raw: i64) -> Option<Plain> {
+        let handle = Handle::from_raw(raw);
+        let table = TABLE.get();
+        Some(Plain { slot: table.slot(handle)?, fd: table.fd_of(handle.index()) })
+    }
+
     #[inline(always)]
     pub fn has(self, marks: u32) -> bool {
         self.slot.has(marks)
+    }
+
+    #[inline(always)]
+    pub fn is_inet6_datagram(self) -> bool {
+        let kind = Kind::from_traits(self.slot.traits.load(Relaxed));
+        kind.is_inet6() && kind.is_datagram()
     }
 
     /// Ends the call with its result.

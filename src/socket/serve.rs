@@ -119,6 +119,9 @@ fn remove_dead(probe: i32, address: &Address, path: &Path, found: Id) -> core::r
             removed => removed,
         },
         Err(Errno(libc::ENOENT)) => Ok(()),
+        Err(Errno(libc::EINTR)) => remove_dead(probe, address, path, found),
+        Err(errno @ Errno(libc::ENOMEM | libc::ENOBUFS)) => Err(errno),
+        // It lives, or who is not permitted to ask can't know.
         _ => Err(IN_USE),
     }
 }

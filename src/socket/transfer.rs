@@ -12,7 +12,7 @@ use super::wait::Stop;
 use crate::error::{Code, Count, Result};
 use crate::handle::slot::{Direction, mark};
 use crate::net::address::{Address, Family};
-use crate::sys::address::{self, Inet, Raw};
+use crate::sys::address::{self, Inet, Inet6, Raw};
 use crate::sys::poll::{self, Item};
 use crate::sys::socket::{Answer, message};
 use crate::sys::time::Timer;
@@ -43,7 +43,7 @@ pub fn recv_from(raw: i64, data: Buffer, from: &mut MaybeUninit<Address>) -> Cou
     match Plain::pin(raw) {
         Ok(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) => {
             let mut from_len = 0;
-            match calls::recv_from_plain(plain.fd, data, from, &mut from_len) {
+            match calls::recv_from_plain::<Inet>(plain.fd, data, from, &mut from_len) {
                 (Answer(received @ 1..), _) => {
                     address::inet_in_place(from);
                     plain.done(raw, received)
@@ -51,11 +51,31 @@ pub fn recv_from(raw: i64, data: Buffer, from: &mut MaybeUninit<Address>) -> Cou
                 (answer, data) => received_from(raw, data, from, plain, answer, from_len),
             }
         }
-        Ok(plain) => received_from(raw, data, from, plain, Answer::AGAIN, 0),
+        Ok(_) => recv_from_inet6(raw, data, from),
         Err(other) => otherwise(raw, |socket| socket.recv_from(data, 0, from), other),
     }
 }
 
+/// The same with IPv6 addresses; others take the long way.
+#[inline(never)]
+fn recv_from_inet6(raw: i64, data: Buffer, from: &mut MaybeUninit<Address>) -> Count {
+    let Some(plain) = Plain::pinned(raw) else {
+        return Err(Code::SK_EBADHANDLE.into()).into();
+    };
+    if !plain.is_inet6_datagram() {
+        return received_from(raw, data, from, plain, Answer::AGAIN, 0);
+    }
+    let mut from_len = 0;
+    match calls::recv_from_plain::<Inet6>(plain.fd, data, from, &mut from_len) {
+        (Answer(received @ 1..), _) => {
+            address::inet6_in_place(from);
+            plain.done(raw, received)
+        }
+        (answer, data) => received_from(raw, data, from, plain, answer, from_len),
+    }
+}
+
+/// The end of a plain receive that brought no bytes.
 #[cold]
 #[inline(never)]
 fn received_from(
@@ -69,7 +89,11 @@ fn received_from(
     match (answer, from_len) {
         // An empty datagram. Without an address it is none: a shutdown has ended the call.
         (Answer(0), 1..) => {
-            address::inet_in_place(from);
+            if plain.is_inet6_datagram() {
+                address::inet6_in_place(from);
+            } else {
+                address::inet_in_place(from);
+            }
             plain.done(raw, 0)
         }
         _ => {
@@ -105,8 +129,27 @@ pub fn send_to(raw: i64, data: &[u8], to: &Address) -> Count {
                 (answer, data) => rest(raw, |socket| socket.send_to_inet(data, &to), plain, answer),
             }
         }
-        Ok(plain) => rest(raw, |socket| socket.send_to(data, 0, to), plain, Answer::AGAIN),
+        Ok(_) => send_to_inet6(raw, data, to),
         Err(other) => otherwise(raw, |socket| socket.send_to(data, 0, to), other),
+    }
+}
+
+/// The same from an IPv6 socket; others take the long way.
+#[inline(never)]
+fn send_to_inet6(raw: i64, data: &[u8], to: &Address) -> Count {
+    let Some(plain) = Plain::pinned(raw) else {
+        return Err(Code::SK_EBADHANDLE.into()).into();
+    };
+    let is_internet = [Family::SK_INET as u16, Family::SK_INET6 as u16].contains(&to.family);
+    if !is_internet || !plain.is_inet6_datagram() {
+        return rest(raw, |socket| socket.send_to(data, 0, to), plain, Answer::AGAIN);
+    }
+    let inet6 = Inet6::new(to);
+    match calls::send_to_plain(plain.fd, data, &inet6) {
+        (Answer(sent @ 1..), _) => plain.done(raw, sent),
+        // Whether the network or the socket is in the way is found out with another try.
+        (Answer::NO_NETWORK, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, Answer::AGAIN),
+        (answer, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, answer),
     }
 }
 

@@ -121,10 +121,51 @@ impl Inet {
     }
 }
 
+/// An IPv6 address, likewise.
+pub struct Inet6(pub sockaddr_in6);
+
+impl Inet6 {
+    /// The kernel's form of an IPv6 address; of an IPv4 one as a dual-stack socket takes it.
+    #[inline(always)]
+    pub fn new(address: &Address) -> Inet6 {
+        let mapped = address.family == Family::SK_INET as u16;
+        Inet6(sockaddr_in6 {
+            sin6_family: libc::AF_INET6 as sa_family_t,
+            sin6_port: address.port.to_be(),
+            sin6_flowinfo: if mapped { 0 } else { address.flow_info.to_be() },
+            sin6_addr: ip6(address),
+            sin6_scope_id: if mapped { 0 } else { address.scope_id },
+        })
+    }
+}
+
+/// The kernel's form of an IPv6 address, or else of an IPv4 one.
+pub fn storage(address: &Address) -> sockaddr_storage {
+    // SAFETY: all-zero bytes are a sockaddr_storage.
+    let mut storage: sockaddr_storage = unsafe { core::mem::zeroed() };
+    let place = &raw mut storage;
+    // SAFETY: a sockaddr_storage has room for any address, aligned.
+    unsafe {
+        if address.family == Family::SK_INET6 as u16 {
+            place.cast::<sockaddr_in6>().write(Inet6::new(address).0);
+        } else {
+            place.cast::<sockaddr_in>().write(Inet::new(address).0);
+        }
+    }
+    storage
+}
+
 impl Sockaddr for Inet {
     #[inline(always)]
     fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
         ((&raw const self.0).cast(), size_of::<sockaddr_in>() as socklen_t)
+    }
+}
+
+impl Sockaddr for Inet6 {
+    #[inline(always)]
+    fn as_ptr(&self) -> (*const sockaddr, socklen_t) {
+        ((&raw const self.0).cast(), size_of::<sockaddr_in6>() as socklen_t)
     }
 }
 
@@ -179,17 +220,40 @@ unsafe fn other_in_place(to: *mut Address, len: usize) {
         let family = if len >= size_of::<sa_family_t>() { to.cast::<sa_family_t>().read() } else { 0 };
         match (c_int::from(family), len) {
             (libc::AF_INET6, INET6_LEN..) => {
-                let inet6 = to.cast::<sockaddr_in6>().read();
-                let mut shown = Address::NONE;
-                show_inet6(&mut shown, &inet6);
-                // The path is of no use here.
-                let head = core::mem::offset_of!(Address, path);
-                to.cast::<u8>().copy_from_nonoverlapping((&raw const shown).cast(), head);
+                inet6_in_place(&mut *to.cast());
             }
             (_, len) => {
                 let bytes = core::slice::from_raw_parts(to.cast::<u8>(), len);
                 let shown = Raw::from_bytes(bytes).and_then(|raw| raw.address());
                 to.write(shown.unwrap_or(Address::NONE));
+            }
+        }
+    }
+}
+
+/// The same with a `struct sockaddr_in6`; one in IPv4's form becomes `SK_INET`.
+#[inline(always)]
+pub fn inet6_in_place(to: &mut MaybeUninit<Address>) {
+    const { assert!(size_of::<sockaddr_in6>() <= size_of::<Address>()) };
+    let to = to.as_mut_ptr();
+    // SAFETY: as in `inet_in_place`.
+    unsafe {
+        let inet6 = to.cast::<sockaddr_in6>().read();
+        let ip = inet6.sin6_addr.s6_addr;
+        (&raw mut (*to).port).write(u16::from_be(inet6.sin6_port));
+        match ip.split_first_chunk() {
+            // Where flow_info and path_len are, the kernel has written the first zeros of `head`.
+            Some((head, &[a, b, c, d])) if *head == V4_MAPPED => {
+                (&raw mut (*to).family).write(Family::SK_INET as u16);
+                (&raw mut (*to).scope_id).write(0);
+                (&raw mut (*to).ip).cast::<[u8; 4]>().write([a, b, c, d]);
+            }
+            _ => {
+                (&raw mut (*to).family).write(Family::SK_INET6 as u16);
+                (&raw mut (*to).scope_id).write(inet6.sin6_scope_id);
+                (&raw mut (*to).flow_info).write(u32::from_be(inet6.sin6_flowinfo));
+                (&raw mut (*to).path_len).write(0);
+                (&raw mut (*to).ip).write(ip);
             }
         }
     }
@@ -258,12 +322,6 @@ impl Raw {
         unsafe { core::slice::from_raw_parts((&raw const self.any).cast(), len) }
     }
 
-    /// As a `struct sockaddr_storage`.
-    pub fn storage(&self) -> sockaddr_storage {
-        // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_storage.
-        unsafe { self.any.storage }
-    }
-
     /// A `struct sockaddr` from its bytes. `None`: more than any address has.
     pub fn from_bytes(bytes: &[u8]) -> Option<Raw> {
         let mut raw = Raw::empty();
@@ -288,7 +346,7 @@ impl Raw {
                 Ok(raw)
             }
             f if f == Family::SK_INET as u16 || f == Family::SK_INET6 as u16 => {
-                raw.any.inet6 = inet6(address);
+                raw.any.inet6 = Inet6::new(address).0;
                 raw.len = size_of::<sockaddr_in6>() as socklen_t;
                 Ok(raw)
             }
@@ -363,18 +421,6 @@ impl Raw {
             _ => return None,
         }
         Some(address)
-    }
-}
-
-/// The kernel's form of an IPv6 address, or of an IPv4 one for a dual-stack socket.
-pub fn inet6(address: &Address) -> sockaddr_in6 {
-    let mapped = address.family == Family::SK_INET as u16;
-    sockaddr_in6 {
-        sin6_family: libc::AF_INET6 as sa_family_t,
-        sin6_port: address.port.to_be(),
-        sin6_flowinfo: if mapped { 0 } else { address.flow_info.to_be() },
-        sin6_addr: ip6(address),
-        sin6_scope_id: if mapped { 0 } else { address.scope_id },
     }
 }
 

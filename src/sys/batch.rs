@@ -8,7 +8,7 @@ use core::ptr::{from_ref, null_mut};
 use libc::{c_int, cmsghdr, iovec, mmsghdr, msghdr};
 
 use super::address::{
-    Address, Family, Inet, Raw, Sockaddr, in_place, inet6, ip4, ip6, show_inet, show_inet6,
+    Address, Family, Inet, Inet6, Raw, Sockaddr, in_place, ip4, ip6, show_inet, show_inet6,
 };
 use super::{Fd, Result, syscall};
 
@@ -88,6 +88,15 @@ impl<'a> Outgoing<'a> {
         self.0.len()
     }
 
+    /// Whether they are all good, and have nothing beside their data but, it may be, a destination
+    /// of this family.
+    pub fn is_plain(self, family: Family) -> bool {
+        let fits = |address: &Address| address.family == family as u16 || some(address).is_none();
+        self.0
+            .iter()
+            .all(|one| good(one.data, one.len) && one.segment == 0 && one.local.is_null() && fits(&one.addr))
+    }
+
     /// Those behind the first `count`.
     pub fn skip(self, count: usize) -> Outgoing<'a> {
         Outgoing(self.0.get(count..).unwrap_or_default())
@@ -144,11 +153,6 @@ impl<'a> Incoming<'a> {
         let wants_local = self.wants_local;
         (Incoming { list: some, wants_local }, Incoming { list: rest, wants_local })
     }
-
-    /// What was received there.
-    pub fn get(&mut self, index: usize) -> Option<&mut Dgram> {
-        self.list.get_mut(index)
-    }
 }
 
 /// Names and control data of the messages of one call, one behind the other.
@@ -189,7 +193,7 @@ impl Beside<'_> {
             let name = self.put(unsafe { from.cast::<libc::sockaddr_un>().read() })?;
             Some((name, len as usize))
         } else {
-            Some((self.put(inet6(address))?, size_of::<libc::sockaddr_in6>()))
+            Some((self.put(Inet6::new(address).0)?, size_of::<libc::sockaddr_in6>()))
         }
     }
 }
@@ -287,11 +291,39 @@ pub fn send<'a>(fd: Fd, parts: impl Iterator<Item = Part<'a>>, v6: bool, flags: 
     Ok(sent as usize)
 }
 
+/// As `send`, for IPv4 datagrams that are all plain: most batches are, and the shorter way is
+/// worth 2 % of the processor time of a datagram of 64 bytes.
+#[inline(never)]
+pub fn send_plain(fd: Fd, list: Outgoing, flags: c_int) -> Result<usize> {
+    let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; AT_ONCE];
+    let mut data = [const { MaybeUninit::<iovec>::uninit() }; AT_ONCE];
+    let mut names = [const { MaybeUninit::<libc::sockaddr_in>::uninit() }; AT_ONCE];
+    let mut count = 0usize;
+    for (((message, data), name), one) in headers.iter_mut().zip(&mut data).zip(&mut names).zip(list.0) {
+        // SAFETY: all-zero bytes are an mmsghdr.
+        let mut new: mmsghdr = unsafe { zeroed() };
+        let header = &mut new.msg_hdr;
+        header.msg_iov = data.write(iovec { iov_base: one.data, iov_len: one.len });
+        header.msg_iovlen = 1;
+        if some(&one.addr).is_some() {
+            header.msg_name = from_ref(name.write(Inet::new(&one.addr).0)).cast_mut().cast();
+            header.msg_namelen = size_of::<libc::sockaddr_in>() as _;
+        }
+        message.write(new);
+        count = count.wrapping_add(1);
+    }
+    let flags = flags | libc::MSG_NOSIGNAL;
+    // SAFETY: the first `count` headers are set, and what they name lives and is good for the
+    // lengths that go with it, as `is_plain` has seen.
+    let sent = unsafe { syscall!(sendmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _)) }?;
+    Ok(sent as usize)
+}
+
 /// What a receive of a batch wants.
 #[derive(Clone, Copy)]
 pub struct Wanted {
-    /// Control data, which only IP sockets have.
-    pub control: bool,
+    /// Which has no control data of interest, and senders without a name.
+    pub is_unix: bool,
     /// Our port, for `local`.
     pub port: u16,
     /// What stands in `flags` where a datagram was cut.
@@ -304,16 +336,23 @@ const HEAD: usize = offset_of!(Address, path);
 const CONTROL: usize = 104;
 const _: () = {
     assert!(size_of::<libc::sockaddr_in6>() <= HEAD && HEAD + CONTROL <= size_of::<Address>());
-    assert!((offset_of!(Dgram, addr) + HEAD).is_multiple_of(align_of::<cmsghdr>()));
+    assert!((offset_of!(Dgram, addr) + HEAD) % align_of::<cmsghdr>() == 0);
     assert!(size_of::<libc::sockaddr_un>() <= size_of::<Address>());
     // SAFETY: only numbers.
     assert!(unsafe { libc::CMSG_SPACE(12) + libc::CMSG_SPACE(20) + libc::CMSG_SPACE(4) } as usize <= CONTROL);
 };
 
 /// Waits for the first one, unless told not to, and takes what is there, as far as one call
-/// can. How many came. One without a name may be none at all.
+/// can. How many came. Unless `nobody_is_real`, empty ones from nobody at the end are none, and
+/// nothing is written for them.
 #[inline(never)]
-pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result<usize> {
+pub fn recv(
+    fd: Fd,
+    room: &mut Incoming,
+    wanted: Wanted,
+    flags: c_int,
+    nobody_is_real: &dyn Fn() -> bool,
+) -> Result<usize> {
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; AT_ONCE];
     let mut count = 0usize;
     for (message, one) in headers.iter_mut().zip(room.list.iter_mut()) {
@@ -324,7 +363,7 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
         header.msg_iovlen = 1;
         header.msg_name = (&raw mut one.addr).cast();
         header.msg_namelen = size_of::<libc::sockaddr_un>() as _;
-        if wanted.control {
+        if !wanted.is_unix {
             header.msg_namelen = HEAD as _;
             (header.msg_control, header.msg_controllen) = ((&raw mut one.addr.path).cast(), CONTROL as _);
         }
@@ -337,19 +376,30 @@ pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result
     let received =
         unsafe { syscall!(recvmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _, null_mut())) }?
             as usize;
-    for (message, one) in headers.iter().zip(room.list.iter_mut()).take(received) {
-        // SAFETY: set above, and filled by the kernel.
-        let mmsghdr { msg_hdr: header, msg_len } = unsafe { message.assume_init_ref() };
+    let headers = headers.get(..received).unwrap_or_default();
+    // SAFETY: set above, and filled by the kernel.
+    let mut headers = unsafe { &*(from_ref(headers) as *const [mmsghdr]) };
+    while let [some @ .., last] = headers {
+        if last.msg_len > 0 || last.msg_hdr.msg_namelen > 0 || nobody_is_real() {
+            break;
+        }
+        headers = some;
+    }
+    for (mmsghdr { msg_hdr: header, msg_len }, one) in headers.iter().zip(room.list.iter_mut()) {
         one.len = *msg_len as usize;
         one.flags = if header.msg_flags & libc::MSG_TRUNC != 0 { wanted.cut } else { 0 };
         one.segment = 0;
-        if header.msg_controllen as usize > 0 || !one.local.is_null() {
+        if header.msg_controllen > 0 || !one.local.is_null() {
             tell_more(one, header, wanted.port);
         }
         // SAFETY: the kernel has written as much of a name there as it says.
         unsafe { in_place(&raw mut one.addr, header.msg_namelen) };
+        if wanted.is_unix {
+            // The kernel has no name for an unnamed sender.
+            one.addr.family = Family::SK_UNIX as u16;
+        }
     }
-    Ok(received)
+    Ok(headers.len())
 }
 
 /// Tells what came beside the data.

@@ -16,6 +16,9 @@ impl Answer {
     /// It would have to wait.
     pub const AGAIN: Answer = Answer(-(libc::EAGAIN as isize));
 
+    /// No network is reached from here.
+    pub const NO_NETWORK: Answer = Answer(-(libc::ENETUNREACH as isize));
+
     #[inline(always)]
     pub fn result(self) -> Result<usize> {
         if self.0 >= 0 { Ok(self.0 as usize) } else { Err(Errno(self.0.wrapping_neg() as c_int)) }

@@ -46,19 +46,19 @@ fn control(set: Fd, operation: c_int, fd: Fd, events: u32, number: u64) -> Resul
 const MOST: usize = 1 << 16;
 
 /// Waits for events, at most `ns` nanoseconds rounded up to milliseconds, or without limit, and
-/// hands each to `turn`, which says what `out` gets for it, if anything. Gives how many got there.
+/// hands each to `turn` with a place in `out`, which is kept where it says so. Gives how many are.
 #[inline(always)]
 pub fn wait<T>(
     set: Fd,
     out: &mut [MaybeUninit<T>],
     ns: Option<u64>,
-    mut turn: impl FnMut(u32, u64) -> Option<T>,
+    mut turn: impl FnMut(u32, u64, &mut MaybeUninit<T>) -> bool,
 ) -> Result<usize> {
     const { assert!(size_of::<T>() >= size_of::<Event>() && align_of::<T>() >= align_of::<Event>()) };
     let ms = ns.map_or(-1, |ns| c_int::try_from(ns.div_ceil(1_000_000)).unwrap_or(c_int::MAX));
     let room = out.len().min(MOST);
     let first = out.as_mut_ptr();
-    let mut kept = 0;
+    let mut place = first;
     // SAFETY: the kernel's events are not larger than T, so `room` of them fit into `room` T.
     // They come to the end of that, and are taken from there to its beginning one by one: the
     // n-th T ends where the n-th event ends, or before, so no event is overwritten before it
@@ -68,11 +68,10 @@ pub fn wait<T>(
         let count = syscall!(epoll_wait(set, events, room as c_int, ms))? as usize;
         for at in 0..count {
             let event = events.add(at).read_unaligned();
-            if let Some(value) = turn(event.events, event.u64) {
-                first.add(kept).write(MaybeUninit::new(value));
-                kept = kept.wrapping_add(1);
+            if turn(event.events, event.u64, &mut *place) {
+                place = place.add(1);
             }
         }
+        Ok(place.offset_from(first) as usize)
     }
-    Ok(kept)
 }

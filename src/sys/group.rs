@@ -1,9 +1,9 @@
 //! Membership in multicast groups, by the calls that are the same for IPv4 and IPv6: see
 //! RFC 3678 section 5.1, ip(7) and ipv6(7).
 
-use libc::{c_int, group_req, group_source_req, sockaddr_storage};
+use libc::{c_int, group_req, group_source_req};
 
-use super::address::{Address, Family, Raw};
+use super::address::{Address, Family, storage};
 use super::{Fd, Result, syscall};
 
 /// What is to become of a membership.
@@ -21,38 +21,31 @@ pub const UNBLOCK_SOURCE: Change = Change(libc::MCAST_UNBLOCK_SOURCE);
 pub struct Membership {
     level: c_int,
     request: group_source_req,
-    len: usize,
+    has_source: bool,
 }
 
 impl Membership {
     /// Group and source are both IPv4, or both IPv6.
-    pub fn new(group: &Address, source: Option<&Address>, interface: u32) -> Result<Membership> {
-        // SAFETY: all-zero bytes are a group_source_req.
-        let mut request: group_source_req = unsafe { core::mem::zeroed() };
-        // Without a source it is as good as a `group_req`.
-        const { assert!(core::mem::offset_of!(group_source_req, gsr_source) == size_of::<group_req>()) };
-        request.gsr_interface = interface;
-        fill(&mut request.gsr_group, group)?;
-        let mut len = size_of::<group_req>();
-        if let Some(source) = source {
-            fill(&mut request.gsr_source, source)?;
-            len = size_of::<group_source_req>();
-        }
+    pub fn new(group: &Address, source: Option<&Address>, interface: u32) -> Membership {
         // An IPv6 socket takes the IPv4 calls too.
         let inet6 = group.family == Family::SK_INET6 as u16;
-        let level = if inet6 { libc::IPPROTO_IPV6 } else { libc::IPPROTO_IP };
-        Ok(Membership { level, request, len })
+        Membership {
+            level: if inet6 { libc::IPPROTO_IPV6 } else { libc::IPPROTO_IP },
+            request: group_source_req {
+                gsr_interface: interface,
+                gsr_group: storage(group),
+                gsr_source: storage(source.unwrap_or(group)),
+            },
+            has_source: source.is_some(),
+        }
     }
 
     pub fn change(&self, fd: Fd, Change(name): Change) -> Result<()> {
+        // Without its source it is a `group_req`.
+        const { assert!(core::mem::offset_of!(group_source_req, gsr_source) == size_of::<group_req>()) };
+        let len = if self.has_source { size_of::<group_source_req>() } else { size_of::<group_req>() };
         let request = (&raw const self.request).cast();
-        // SAFETY: the request has at least the bytes that `len` says.
-        unsafe { syscall!(setsockopt(fd, self.level, name, request, self.len as libc::socklen_t)) }.map(drop)
+        // SAFETY: the request has at least `len` bytes.
+        unsafe { syscall!(setsockopt(fd, self.level, name, request, len as libc::socklen_t)) }.map(drop)
     }
-}
-
-#[inline(never)] // so that two addresses at a time are not on the stack
-fn fill(to: &mut sockaddr_storage, address: &Address) -> Result<()> {
-    *to = Raw::new(address, false)?.storage();
-    Ok(())
 }

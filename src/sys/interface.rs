@@ -3,23 +3,36 @@
 
 use core::ffi::c_char;
 
-use super::errno::Restore;
+use super::errno::{self, Restore};
+use super::{Errno, Result, descriptor, linux};
 
-/// The index of the interface of that name, where there is one.
-pub(crate) fn index_of(name: &[u8]) -> Option<u32> {
+/// There is no such interface.
+const NONE: Errno = Errno(libc::ENOENT);
+
+/// The index of the interface of that name. ENOENT: there is none.
+pub(crate) fn index_of(name: &[u8]) -> Result<u32> {
     // Linux cuts a name at ':' (once the mark of an alias), so "lo:80" would be found as "lo".
     if name.iter().any(|byte| matches!(byte, 0 | b':')) {
-        return None;
+        return Err(NONE);
     }
     let mut text = [0 as c_char; libc::IFNAMSIZ];
-    let (_, room) = text.split_last_mut()?;
-    for (to, from) in room.get_mut(..name.len())?.iter_mut().zip(name) {
+    let (_, room) = text.split_last_mut().ok_or(NONE)?;
+    for (to, from) in room.get_mut(..name.len()).ok_or(NONE)?.iter_mut().zip(name) {
         *to = *from as c_char;
     }
     let _keep = Restore::later();
     // SAFETY: `text` ends with a NUL, which the copy above can't reach, and outlives the call.
     let index = unsafe { libc::if_nametoindex(text.as_ptr()) };
-    (index != 0).then_some(index)
+    match errno::last() {
+        _ if index != 0 => Ok(index),
+        Errno(libc::ENODEV) => Err(NONE),
+        // The C library says this where it has no socket to ask with, and not why.
+        NONE => linux::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0, true).and_then(|fd| {
+            descriptor::close(fd);
+            Err(NONE)
+        }),
+        errno => Err(errno),
+    }
 }
 
 /// Writes the name of that interface and a NUL, and gives the length without it, where there

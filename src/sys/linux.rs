@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::AtomicU32;
 
-use super::{Fd, Result, address::Raw, syscall};
+use super::{Errno, Fd, Result, address::Raw, syscall};
 
 /// A new socket, close-on-exec, see socket(2).
 pub fn socket(
@@ -37,8 +37,13 @@ pub fn accept(fd: Fd, peer: Option<&mut Raw>) -> Result<Fd> {
 
 /// Makes `fd` another number for `by`, close-on-exec, ending what `fd` was, see dup3(2).
 pub fn replace(fd: Fd, by: Fd) -> Result<()> {
-    // SAFETY: only numbers are passed. That `fd` is ours to end is what the slot's word decides.
-    unsafe { syscall!(dup3(by, fd, libc::O_CLOEXEC)) }.map(drop)
+    loop {
+        // SAFETY: only numbers are passed. That `fd` is ours to end is what the slot's word decides.
+        match unsafe { syscall!(dup3(by, fd, libc::O_CLOEXEC)) } {
+            Err(Errno(libc::EINTR)) => {}
+            result => return result.map(drop),
+        }
+    }
 }
 
 /// A descriptor that becomes readable, for good, with `wake`; see eventfd(2).

@@ -29,9 +29,9 @@ pub struct Addresses {
     next: *const addrinfo,
 }
 
-/// Asks for the addresses of a host; blocks as long as the resolver does.
+/// Asks for the addresses of a host; blocks as long as the resolver does, which may leave
+/// anything in `errno`.
 pub fn resolve(host: &CStr, family: Family) -> Found {
-    let _keep = errno::Restore::later();
     // SAFETY: all-zero bytes are an addrinfo.
     let mut hints: addrinfo = unsafe { core::mem::zeroed() };
     hints.ai_family = domain(family);

@@ -6,7 +6,7 @@ use core::slice::{from_raw_parts, from_raw_parts_mut};
 
 use libc::c_int;
 
-use super::address::{Address, Inet, Raw, Sockaddr, SockaddrRoom};
+use super::address::{Address, Raw, Sockaddr, SockaddrRoom};
 pub use super::direct::Answer;
 use super::{Fd, Result, direct, syscall};
 
@@ -111,7 +111,7 @@ pub fn send_plain(fd: Fd, data: &[u8]) -> (Answer, &[u8]) {
 
 /// As `send_plain`.
 #[inline(always)]
-pub fn send_to_plain<'a>(fd: Fd, data: &'a [u8], to: &Inet) -> (Answer, &'a [u8]) {
+pub fn send_to_plain<'a>(fd: Fd, data: &'a [u8], to: &impl Sockaddr) -> (Answer, &'a [u8]) {
     let (address, len) = to.as_ptr();
     // SAFETY: both pointers go with the lengths of what they point to; the data comes back.
     unsafe {
@@ -132,16 +132,17 @@ pub fn recv_plain(fd: Fd, data: &mut [MaybeUninit<u8>]) -> (Answer, &mut [MaybeU
     }
 }
 
-/// As `send_plain`, on an IPv4 socket. What comes is a `struct sockaddr_in` at the beginning of
-/// `from`, of `from_len` bytes: see `inet_in_place`.
+/// As `send_plain`, on a socket whose addresses are `T`s. What comes is one at the beginning of
+/// `from`, of `from_len` bytes: see `inet_in_place` and `inet6_in_place`.
 #[inline(always)]
-pub fn recv_from_plain<'a>(
+pub fn recv_from_plain<'a, T>(
     fd: Fd,
     data: &'a mut [MaybeUninit<u8>],
     from: &mut MaybeUninit<Address>,
     from_len: &mut libc::socklen_t,
 ) -> (Answer, &'a mut [MaybeUninit<u8>]) {
-    *from_len = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+    const { assert!(size_of::<T>() <= size_of::<Address>()) };
+    *from_len = size_of::<T>() as libc::socklen_t;
     // SAFETY: both pointers are good for the lengths that go with them, exclusively ours; the
     // data comes back.
     unsafe {

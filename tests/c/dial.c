@@ -10,6 +10,8 @@ static struct attempt {
     char host[64];
 } attempts[300];
 static int attempted, without_room;
+/* 250 ms, but for what passes between the library's look at the clock and its call. */
+enum { STAGGER_US = 200000 };
 
 int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len)
 {
@@ -393,7 +395,7 @@ CASE(a_silent_address_is_passed_after_250_ms)
         sk_handle c = MADE(sk_dial(at(port), limits[i]));
         check_peer(c, "127.0.0.1");
         CHECK_EQ(attempted, 2);
-        CHECK_GE(attempts[1].at_us - attempts[0].at_us, 250000);
+        CHECK_GE(attempts[1].at_us - attempts[0].at_us, STAGGER_US);
         CHECK_LT(attempts[1].at_us - attempts[0].at_us, 1000000);
         resolver_await_end();
         check_none_left(1); /* the silent one is closed */
@@ -425,7 +427,7 @@ CASE(a_refused_address_is_passed_at_once)
     count_before();
     int64_t start = now_us();
     sk_handle c = MADE(sk_dial(at(port), 10000));
-    CHECK_LT(now_us() - start, 240000); /* not once the stagger */
+    CHECK_LT(now_us() - start, 700000); /* not three times 250 ms */
     check_peer(c, "127.0.0.1");
     CHECK_EQ(attempted, 4);
     check_none_left(1);
@@ -505,13 +507,13 @@ CASE(the_limit_covers_the_whole)
     uint16_t port = listen_on("127.0.0.1", "127.0.0.2", "127.0.0.3");
     for (int i = 0; i < 3; i++) silence(listeners[i]);
     RESOLVER_GIVES("127.0.0.1", "127.0.0.2", "127.0.0.3");
-    resolver.slow_us = 150000;
+    resolver.slow_us = 400000;
     count_before();
     int64_t start = now_us();
-    CHECK_FAILS(sk_dial(at(port), 500), SK_ETIMEDOUT);
-    CHECK_GE(now_us() - start, 500000);
-    CHECK_LT(now_us() - start, 640000); /* the look-up included */
-    CHECK_EQ(attempted, 2);
+    CHECK_FAILS(sk_dial(at(port), 700), SK_ETIMEDOUT);
+    CHECK_GE(now_us() - start, 700000);
+    CHECK_LT(now_us() - start, 1080000); /* the look-up included */
+    CHECK_LE(attempted, 2);
     resolver_await_end();
     check_none_left(0);
     /* A limit that ends during the look-up. */
@@ -584,7 +586,7 @@ CASE(signals)
     RESOLVER_GIVES("127.0.0.1", "127.0.0.2");
     count_before();
     dialling.to = at(port);
-    dialling.limit = 600;
+    dialling.limit = 1000;
     int64_t start = now_us();
     thread_start(&t, dial, NULL);
     while (pthread_tryjoin_np(t.id, NULL) != 0) {
@@ -594,8 +596,9 @@ CASE(signals)
     }
     CHECK_EQ(dialling.made, SK_ETIMEDOUT);
     CHECK_EQ(dialling.error, ETIMEDOUT);
-    CHECK_GE(t.ended_us - start, 600000);
-    CHECK_GE(attempts[1].at_us - attempts[0].at_us, 250000);
+    CHECK_GE(t.ended_us - start, 1000000);
+    CHECK_EQ(attempted, 2);
+    CHECK_GE(attempts[1].at_us - attempts[0].at_us, STAGGER_US);
     check_none_left(0);
 }
 
@@ -625,24 +628,30 @@ static void allow_descriptors(int more)
 
 CASE(no_descriptor_for_a_second_attempt)
 {
-    struct thread t;
-    uint16_t port = listen_on("127.0.0.1", "127.0.0.2", NULL);
-    silence(listeners[0]);
     RESOLVER_GIVES("127.0.0.1", "127.0.0.2");
-    count_before();
-    dialling.to = at(port);
-    dialling.limit = SK_FOREVER;
-    allow_descriptors(1);
-    thread_start(&t, dial, NULL);
-    while (resolver_seen(&without_room) == 0) sched_yield();
-    CHECK_EQ(attempted, 1);
-    /* The first goes on, and gets through. */
-    allow_descriptors(ANY_NUMBER);
-    make_answer(listeners[0]);
-    thread_join(&t);
-    CHECK_GT(dialling.made, 0);
-    CHECK_EQ(without_room, 1); /* it is not tried again and again */
-    check_peer(dialling.made, "127.0.0.1");
+    for (int refused = 0; refused < 2; refused++) {
+        struct thread t;
+        uint16_t port = listen_on("127.0.0.1", "127.0.0.2", NULL);
+        silence(listeners[0]);
+        count_before();
+        without_room = 0;
+        dialling.to = at(port);
+        dialling.limit = SK_FOREVER;
+        allow_descriptors(1);
+        thread_start(&t, dial, NULL);
+        while (resolver_seen(&without_room) == 0) sched_yield();
+        CHECK_EQ(attempted, 1);
+        /* The first goes on. If it gets through, well; if not, there is a descriptor for the second. */
+        allow_descriptors(ANY_NUMBER);
+        if (refused) CHECK_OK(sk_close(listeners[0]));
+        else make_answer(listeners[0]);
+        thread_join(&t);
+        CHECK_GT(dialling.made, 0);
+        CHECK_EQ(dialling.error, ERRNO_UNTOUCHED);
+        CHECK_EQ(without_room, 1); /* it was not tried again and again */
+        check_peer(dialling.made, refused ? "127.0.0.2" : "127.0.0.1");
+        CHECK_OK(sk_close(dialling.made));
+    }
 }
 
 CASE(no_descriptor_at_all)
@@ -691,7 +700,7 @@ CASE(no_route_to_the_first_family)
     count_before();
     int64_t start = now_us();
     sk_handle c = MADE(sk_dial(at(port), 10000));
-    CHECK_LT(now_us() - start, 240000);
+    CHECK_LT(now_us() - start, 480000); /* not twice 250 ms */
     check_peer(c, "127.0.0.1");
     CHECK_OK(sk_close(c));
     /* Of all failures the one that came farthest is told, in whatever order they come. */
@@ -737,7 +746,7 @@ CASE(a_network_that_swallows_everything)
     check_peer(c, "127.0.0.1");
     CHECK_EQ(attempted, 4);
     for (int i = 1; i < 4; i++) {
-        CHECK_GE(attempts[i].at_us - attempts[i - 1].at_us, 250000);
+        CHECK_GE(attempts[i].at_us - attempts[i - 1].at_us, STAGGER_US);
     }
     CHECK_OK(sk_close(c));
     RESOLVER_GIVES("2001:db8::9", "10.3.0.9");

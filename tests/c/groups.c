@@ -444,6 +444,35 @@ CASE(handles_that_can_not)
     CHECK_FAILS(sk_join_group(0, &group, NULL, "lo"), SK_EBADHANDLE);
 }
 
+/* --- Addresses, without loopback's many zeros --------------------------------------------------------- */
+
+CASE(an_ipv6_senders_address_is_whole)
+{
+    become_root();
+    new_namespace();
+    if (system("ip link set lo up && ip addr add fd77:1:2:3::5/64 dev lo nodad && ip addr add fe80::5/64 dev lo nodad") != 0)
+        SKIP("no IPv6 here, or no ip(8)");
+    static const char *const texts[] = {"fd77:1:2:3::5", "fe80::5%lo"};
+    for (int i = 0; i < 2; i++) {
+        sk_handle r = MADE(sk_socket(SK_INET6, SK_DGRAM, 0)), s = MADE(sk_socket(SK_INET6, SK_DGRAM, 0));
+        sk_addr own = addr(texts[i]), from;
+        char b[8];
+        CHECK_OK(sk_bind_addr(r, &own));
+        CHECK_OK(sk_bind_addr(s, &own));
+        own.port = port_of(r);
+        CHECK_GIVES(sk_send_to(s, "x", 1, 0, &own), 1);
+        memset(&from, 0xaa, sizeof from);
+        CHECK_GIVES(sk_recv_from(r, b, sizeof b, 0, &from), 1);
+        own.port = port_of(s);
+        CHECK_EQ(sk_addr_equal(&from, &own), 1);
+        CHECK_EQ(from.scope_id, i == 0 ? 0 : if_nametoindex("lo"));
+        CHECK_EQ(from.flow_info, 0);
+        CHECK_EQ(from.path_len, 0);
+        CHECK_GIVES(sk_send_to(r, "back", 4, 0, &from), 4);
+        CHECK_GIVES(sk_recv(s, b, sizeof b, 0), 4);
+    }
+}
+
 /* --- Options, with packets ----------------------------------------------------------------------------- */
 
 CASE(broadcast_needs_its_option)

@@ -451,13 +451,13 @@ CASE(what_the_look_up_took_is_gone_for_the_connect)
         CHECK(r == SK_OK || r == SK_ETIMEDOUT);
     }
     RESOLVER_GIVES("127.0.0.1");
-    resolver.slow_us = 150000;
+    resolver.slow_us = 400000;
     sk_handle s = MADE(sk_socket(SK_INET, SK_STREAM, 0));
-    CHECK_OK(sk_set_timeout(s, 300));
+    CHECK_OK(sk_set_timeout(s, 700));
     int64_t start = now_us();
     CHECK_FAILS(sk_connect(s, "h", at.port), SK_ETIMEDOUT);
-    CHECK_GE(now_us() - start, 300000);
-    CHECK_LT(now_us() - start, 430000);
+    CHECK_GE(now_us() - start, 700000);
+    CHECK_LT(now_us() - start, 1080000);
 }
 
 CASE(close_wakes_a_connect_that_looks_up_a_name)
@@ -476,7 +476,7 @@ CASE(close_wakes_a_connect_that_looks_up_a_name)
         int64_t start = now_us();
         CHECK_OK(sk_close(connecting.s));
         thread_join(&t);
-        CHECK_LT(t.ended_us - start, 500000);
+        CHECK_LT(t.ended_us - start, 2000000);
         CHECK_EQ(connecting.result, SK_ECLOSED);
         CHECK_EQ(connecting.error, ECANCELED);
         if (copy != 0) CHECK_OK(sk_close(copy));

@@ -346,6 +346,9 @@ CASE(fastopen_on_a_listener)
     int64_t v = 4711;
     CHECK_OK(sk_get_option(l, SK_OPT_FASTOPEN, &v));
     CHECK_EQ(v, 5);
+    CHECK_OK(sk_set_option(l, SK_OPT_FASTOPEN, 6)); /* listening, it can't be a client's any more */
+    CHECK_OK(sk_get_option(l, SK_OPT_FASTOPEN, &v));
+    CHECK_EQ(v, 6);
 }
 
 CASE(cork_holds_small_writes_back)

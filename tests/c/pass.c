@@ -807,6 +807,29 @@ static void use_in_child(void *argument)
     CHECK_GIVES(sk_send(r, "child", 5, 0), 5);
     CHECK_OK(sk_close(r));
 }
+static int looking;
+static void look_all_the_time(void *argument)
+{
+    sk_handle via = *(sk_handle *)argument;
+    while (__atomic_load_n(&looking, __ATOMIC_SEQ_CST)) {
+        if (sk_recv_handle(via) != SK_EAGAIN) FAIL("nothing was sent");
+    }
+}
+static void look_once(void *argument) { CHECK_FAILS(sk_recv_handle(*(sk_handle *)argument), SK_EAGAIN); }
+/* Whatever the thread was at that does not exist in the child. */
+CASE(a_child_forked_while_others_receive_receives_too)
+{
+    sk_handle via[2];
+    struct thread t;
+    unix_pair(SK_STREAM, via);
+    CHECK_OK(sk_set_timeout(via[1], 0));
+    looking = 1;
+    thread_start(&t, look_all_the_time, &via[1]);
+    for (int i = 0; i < 100; i++) in_child(look_once, &via[1]);
+    __atomic_store_n(&looking, 0, __ATOMIC_SEQ_CST);
+    thread_join(&t);
+}
+
 CASE(a_handle_travels_to_a_child)
 {
     sk_handle via[2], p[2];

@@ -316,3 +316,41 @@ CASE(shutdown_of_a_connected_socket_ends_it)
     CHECK_GIVES(sk_recv(p[0], &b, 1, 0), 1);
     close_pair(p);
 }
+
+/* Nothing of what was in the address before is left, whatever the family and the datagram. */
+CASE(a_senders_address_is_whole)
+{
+    need_ipv6();
+    static const int from_family[] = {SK_INET, SK_INET6, SK_INET};
+    for (int k = 0; k < 3; k++) {
+        sk_handle r = MADE(sk_socket(k == 0 ? SK_INET : SK_INET6, SK_DGRAM, 0)), s = udp_bound(from_family[k]);
+        sk_addr to, own, from;
+        char b[8];
+        CHECK_OK(sk_bind(r, NULL, 0));
+        CHECK_OK(sk_addr_parse(loopback(from_family[k]), &to));
+        to.port = port_of(r);
+        CHECK_OK(sk_local_addr(s, &own));
+        for (size_t len = 0; len < 2; len++) {
+            CHECK_GIVES(sk_send_to(s, "x", len, 0, &to), len);
+            memset(&from, 0xaa, sizeof from);
+            CHECK_GIVES(sk_recv_from(r, b, sizeof b, 0, &from), len);
+            CHECK_EQ(sk_addr_equal(&from, &own), 1);
+            CHECK_EQ(from.scope_id, 0);
+            CHECK_EQ(from.flow_info, 0);
+            CHECK_EQ(from.path_len, 0);
+            CHECK_GIVES(sk_send_to(r, "back", 4, 0, &from), 4); /* also from IPv6 to IPv4 */
+            CHECK_GIVES(sk_recv(s, b, sizeof b, 0), 4);
+        }
+    }
+}
+
+CASE(ipv4_on_a_socket_for_ipv6_only)
+{
+    need_ipv6();
+    sk_handle s = MADE(sk_socket(SK_INET6, SK_DGRAM, 0));
+    sk_addr to;
+    CHECK_OK(sk_set_option(s, SK_OPT_V6ONLY, 1));
+    CHECK_OK(sk_addr_parse("127.0.0.1:9", &to));
+    CHECK_FAILS(sk_send_to(s, "x", 1, 0, &to), SK_EAFNOSUPPORT);
+    CHECK_FAILS(sk_send_to(s, "x", 1, SK_DONTWAIT, &to), SK_EAFNOSUPPORT);
+}

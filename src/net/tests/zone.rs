@@ -4,6 +4,7 @@ use super::{shown, text, v6};
 use crate::error::Code;
 use crate::net::equal::equal;
 use crate::net::parse::{parse, parse_ip};
+use crate::sys::Errno;
 use crate::sys::interface::{index_of, name_of};
 use std::io::Error;
 use std::process::Command;
@@ -71,7 +72,7 @@ fn no_such_interface() {
     assert_eq!(refused("fe80::1%"), Code::SK_EADDRFORMAT);
     assert_eq!(refused("1.2.3.4%lo"), Code::SK_EADDRFORMAT);
     for name in [&b""[..], b"lo:80", b"lo\0", b"sixteen-bytes-xx", b"no-such"] {
-        assert_eq!(index_of(name), None, "{}", shown(name));
+        assert_eq!(index_of(name), Err(Errno(libc::ENOENT)), "{}", shown(name));
     }
     for index in [0, 0x4000_0000, u32::MAX] {
         assert_eq!(name_of(index, &mut [0; libc::IFNAMSIZ]), None);
@@ -87,7 +88,7 @@ fn errno_stays() {
     stays("the failure itself");
     index_of(b"lo").unwrap();
     stays("found");
-    assert_eq!(index_of(b"no-such"), None);
+    assert_eq!(index_of(b"no-such"), Err(Errno(libc::ENOENT)));
     stays("no such name");
     assert_eq!(name_of(u32::MAX, &mut [0; libc::IFNAMSIZ]), None);
     stays("no such index");

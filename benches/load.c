@@ -1,0 +1,71 @@
+/* Requests for an echo server: many connections, each with one request on its way at all times.
+ * Always compiled with RAW.
+ *
+ *     load PORT CONNECTIONS SIZE count N      so many requests in all
+ *     load PORT CONNECTIONS SIZE ms N         for so long; prints the requests in a second
+ */
+#define _GNU_SOURCE
+#include "sock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+enum { EVENTS = 256, MOST = 65536 };
+
+static void check(const char *call, int64_t result) {
+    if (result < 0) {
+        perror(call);
+        exit(1);
+    }
+}
+
+static int64_t now_us(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int main(int argc, char **argv) {
+    static struct epoll_event events[EVENTS];
+    static char data[MOST];
+    if (argc != 6)
+        return 2;
+    uint16_t port = (uint16_t)strtol(argv[1], NULL, 10);
+    long connections = strtol(argv[2], NULL, 10), limit = strtol(argv[5], NULL, 10), sent = 0, answered = 0;
+    size_t size = (size_t)strtol(argv[3], NULL, 10);
+    int timed = strcmp(argv[4], "ms") == 0, set = epoll_create1(EPOLL_CLOEXEC);
+    sock *socks = calloc((size_t)connections, sizeof *socks);
+    check("epoll_create1", set);
+    for (long i = 0; i < connections; i++) {
+        struct epoll_event event = {0};
+        event.events = EPOLLIN;
+        event.data.fd = socks[i] = sock_connect(port);
+        check("connect", socks[i]);
+        check("epoll_ctl", epoll_ctl(set, EPOLL_CTL_ADD, socks[i], &event));
+    }
+    int64_t begin = now_us(), end = begin + limit * 1000;
+    for (long i = 0; i < connections && (timed || sent < limit); i++, sent++)
+        check("send", sock_send_all(socks[i], data, size));
+    while (answered < sent) {
+        int count = epoll_wait(set, events, EVENTS, -1);
+        check("epoll_wait", count);
+        int go_on = timed ? now_us() < end : sent < limit;
+        for (int i = 0; i < count; i++) {
+            check("recv", sock_recv_all(events[i].data.fd, data, size) > 0 ? 0 : -1);
+            answered++;
+            if (go_on && (timed || sent < limit)) {
+                check("send", sock_send_all(events[i].data.fd, data, size));
+                sent++;
+            }
+        }
+    }
+    if (timed)
+        printf("%.0f\n", (double)answered * 1e6 / (double)(now_us() - begin));
+    for (long i = 0; i < connections; i++)
+        sock_close(socks[i]);
+    free(socks);
+    return 0;
+}
