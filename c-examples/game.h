@@ -47,6 +47,7 @@ struct player {
     int full; /* the server said so */
     int64_t heard;
     int64_t sent_at[32];        /* by the last bits of a MOVE's number */
+    long heard_count;
     long states, late, strange; /* states seen, states that came behind a newer one, nonsense */
     double round_trip_ms;       /* smoothed; 0 before the first */
     struct world world;
@@ -89,7 +90,7 @@ static inline int player_move(struct player *p, enum direction direction) {
     data[length + 8] = (unsigned char)direction;
     p->sent_at[p->number % 32] = clock_us();
     sent = sk_send(p->socket, data, sizeof data, SK_DONTWAIT);
-    return is_harmless(sent) || check("sk_send", sent) >= 0;
+    return is_sent_or_lost(sent) || check("sk_send", sent) >= 0;
 }
 
 static inline void player_leave(struct player *p) {
@@ -136,6 +137,7 @@ static inline int player_hear(struct player *p) {
         int kind;
         if (got < 0)
             return is_harmless(got) || check("sk_recv", got) >= 0;
+        p->heard_count++;
         kind = kind_of(data, (size_t)got);
         if (kind == KEY)
             p->key = get32(data + 4);

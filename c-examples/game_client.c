@@ -195,9 +195,13 @@ static int hear_move(struct player *p, enum direction direction, uint32_t *key, 
     return data[12] == (unsigned char)direction;
 }
 
+/* Waits until the player has taken it, whatever it is. */
 static int say(struct player *p, const void *data, size_t length) {
-    return check("sk_send_to", sk_send_to(script, data, length, 0, &player_address)) == (int64_t)length &&
-           check("sk_wait", sk_wait(p->socket, SK_READABLE, 5000)) == 1 && player_hear(p);
+    long before = p->heard_count;
+    int good = check("sk_send_to", sk_send_to(script, data, length, 0, &player_address)) == (int64_t)length;
+    while (good && p->heard_count == before)
+        good = check("sk_wait", sk_wait(p->socket, SK_READABLE, 5000)) == 1 && player_hear(p);
+    return good;
 }
 
 static int say_state(struct player *p, uint32_t tick, uint32_t seq, int x) {

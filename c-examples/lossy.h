@@ -184,8 +184,8 @@ static inline void lossy_decide(struct lossy *l, struct lossy_client *c, int up,
 
 /* What a network answers where it could not deliver is no failure of the relay. */
 static inline int lossy_is_loss(int64_t result) {
-    return result == SK_EAGAIN || result == SK_ECONNREFUSED || result == SK_ENOBUFS ||
-           result == SK_EMSGSIZE || result == SK_EBADHANDLE; /* the last: its client has left */
+    return is_sent_or_lost(result) || result == SK_EMSGSIZE ||
+           result == SK_EBADHANDLE; /* its client has left */
 }
 
 /* Takes in what came to one of the relay's sockets; other handles are not its business. 0: it failed. */
@@ -203,7 +203,7 @@ static inline int lossy_event(struct lossy *l, sk_handle ready) {
         int64_t got = sk_recv_from(ready, data, sizeof data, SK_DONTWAIT, &from);
         if (got == SK_EAGAIN)
             break;
-        if (lossy_is_loss(got))
+        if (got < 0 && lossy_is_loss(got))
             continue;
         if (check("sk_recv_from", got) < 0)
             return 0;

@@ -183,4 +183,5 @@ def main():
         datagrams(language).write(folder, "05-datagrams.svg")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,12 @@ fn workers(speaks: Speaks) -> usize {
 /// Of each fault of each kind of call, and each program, when it has to be short.
 const A_FEW: usize = 6;
 
+/// More runs than these would take hours where a program keeps time by a clock and makes the same
+/// calls again and again, as those do that send datagrams at a fixed rate. Of its faults there are
+/// so many then.
+const ALL: usize = 20_000;
+const MANY: usize = 12;
+
 /// A program with its arguments, the same for each of its runs.
 struct Subject {
     name: String,
@@ -188,7 +194,9 @@ fn torture(source: &Path, linking: Linking, speaks: Speaks, full: bool) -> Resul
         runs.extend(plans(&calls_of(subject)?).into_iter().map(|plan| (subject, plan)));
     }
     if !full {
-        runs = thin_out(runs);
+        runs = thin_out(runs, A_FEW);
+    } else if runs.len() > ALL {
+        runs = thin_out(runs, MANY);
     }
     let next = AtomicUsize::new(0);
     let result = Mutex::new((0, BTreeSet::new(), Vec::new()));
@@ -240,8 +248,8 @@ fn plans(rows: &[&'static Row]) -> Vec<Plan> {
     plans
 }
 
-/// Of each fault of each kind of call a few, from all over the runs.
-fn thin_out(runs: Vec<(&Subject, Plan)>) -> Vec<(&Subject, Plan)> {
+/// Of each fault of each kind of call so many, from all over the runs.
+fn thin_out(runs: Vec<(&Subject, Plan)>, most: usize) -> Vec<(&Subject, Plan)> {
     let mut left: BTreeMap<_, usize> = BTreeMap::new();
     let key = |plan: &Plan| (plan.row.name, plan.name());
     runs.iter().for_each(|(_, plan)| *left.entry(key(plan)).or_default() += 1);
@@ -250,7 +258,7 @@ fn thin_out(runs: Vec<(&Subject, Plan)>) -> Vec<(&Subject, Plan)> {
     for (subject, plan) in runs {
         let (left, total) = (left.get_mut(&key(&plan)).expect("counted"), total[&key(&plan)]);
         // Where the fraction of those that are taken grows by one.
-        let take = |rest: usize| (total - rest) * A_FEW.min(total) / total;
+        let take = |rest: usize| (total - rest) * most.min(total) / total;
         if take(*left - 1) > take(*left) {
             thin.push((subject, plan));
         }
