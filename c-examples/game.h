@@ -4,7 +4,7 @@
  * Datagrams, numbers with their high byte first. Each begins "sg", version, kind:
  *
  *   MOVE   key 4, number 4, direction 1       player -> server, 30 times a second
- *   BYE    key 4                              player -> server
+ *   BYE    key 4, number 4                    player -> server
  *   KEY    key 4                              server -> player, where MOVE had the wrong key
  *   FULL                                      server -> player
  *   STATE  tick 4, number 4, you 1, coin x 1, y 1, players 1, for each: id 1, x 1, y 1, score 2
@@ -63,7 +63,7 @@ static inline size_t begin_datagram(unsigned char *data, enum kind kind) {
 
 /* The kind of a datagram, 0 where it is none of ours. Its length is right for its kind. */
 static inline int kind_of(const unsigned char *data, size_t length) {
-    static const size_t lengths[] = {0, 13, 8, 8, 4};
+    static const size_t lengths[] = {0, 13, 12, 8, 4};
     if (length < 4 || data[0] != 's' || data[1] != 'g' || data[2] != 1 || data[3] < MOVE || data[3] > STATE)
         return 0;
     if (data[3] == STATE)
@@ -94,8 +94,9 @@ static inline int player_move(struct player *p, enum direction direction) {
 }
 
 static inline void player_leave(struct player *p) {
-    unsigned char data[8];
+    unsigned char data[12];
     put32(data + begin_datagram(data, BYE), p->key);
+    put32(data + 8, ++p->number);
     sk_send(p->socket, data, sizeof data, SK_DONTWAIT); /* lost: the server misses us soon */
 }
 

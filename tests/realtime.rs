@@ -371,6 +371,18 @@ fn the_server_takes_sixteen_and_no_nonsense() {
     stranger.go(1);
     assert_eq!(stranger.socket.recv(&mut data).expect("the next answer is that of the move"), 8);
 
+    // A move that comes behind the goodbye does not bring a ghost.
+    let mut leaver = players.pop().expect("a player");
+    leaver.number += 1;
+    let bye = [b"sg\x01\x02", &leaver.key[..], &leaver.number.to_be_bytes()].concat();
+    leaver.socket.send(&bye).expect("a server");
+    leaver.number -= 2;
+    leaver.go(4);
+    while players[0].await_kind(STATE)[15] == 16 {
+        assert!(Instant::now() < deadline);
+    }
+    assert_eq!(players[0].await_kind(STATE)[15], 15);
+
     // Silent players are let go, and the game is over for none of the others.
     drop(players.split_off(1));
     let deadline = Instant::now() + LIMIT;
@@ -378,6 +390,7 @@ fn the_server_takes_sixteen_and_no_nonsense() {
         assert!(Instant::now() < deadline);
     }
     let said = interrupted(server);
+    assert_eq!(said.matches("join: ").count(), 16, "{said}");
     assert!(before(&said, " strange datagrams") >= 6, "{said}");
 }
 
