@@ -44,14 +44,14 @@ static int64_t last_loss; /* why a datagram got lost at home */
 static inline int is_harmless(int64_t got) {
     if (got < 0 && got != SK_EAGAIN)
         last_loss = got;
-    return got >= 0 || got == SK_EAGAIN || got == SK_ENOBUFS || got == SK_ECONNREFUSED;
+    return got >= 0 || got == SK_EAGAIN || got == SK_ECONNREFUSED;
 }
 
 /* The same of a send: a datagram that can't go is a lost one, as those are that networks lose. */
 static inline int is_sent_or_lost(int64_t sent) {
-    if (sent == SK_EAGAIN)
+    if (sent < 0)
         last_loss = sent;
-    return is_harmless(sent);
+    return is_harmless(sent) || sent == SK_ENOBUFS;
 }
 
 /* The program's last step: its exit status. What could not be written was not said. */

@@ -198,8 +198,8 @@ static int hear_move(struct player *p, enum direction direction, uint32_t *key, 
 /* Waits until the player has taken it, whatever it is. */
 static int say(struct player *p, const void *data, size_t length) {
     long before = p->heard_count;
-    int good = check("sk_send_to", sk_send_to(script, data, length, 0, &player_address)) == (int64_t)length;
-    while (good && p->heard_count == before)
+    int tries, good = check("sk_send_to", sk_send_to(script, data, length, 0, &player_address)) == (int64_t)length;
+    for (tries = 0; good && tries < 20 && p->heard_count == before; tries++)
         good = check("sk_wait", sk_wait(p->socket, SK_READABLE, 5000)) == 1 && player_hear(p);
     return good;
 }

@@ -182,7 +182,7 @@ static inline void lossy_decide(struct lossy *l, struct lossy_client *c, int up,
         lossy_hold(l, c, up, 0, due, data, length);
 }
 
-/* What a network answers where it could not deliver is no failure of the relay. */
+/* What could not be delivered is no failure of the relay. */
 static inline int lossy_is_loss(int64_t result) {
     return is_sent_or_lost(result) || result == SK_EMSGSIZE ||
            result == SK_EBADHANDLE; /* its client has left */
@@ -203,8 +203,8 @@ static inline int lossy_event(struct lossy *l, sk_handle ready) {
         int64_t got = sk_recv_from(ready, data, sizeof data, SK_DONTWAIT, &from);
         if (got == SK_EAGAIN)
             break;
-        if (got < 0 && lossy_is_loss(got))
-            continue;
+        if (got == SK_ECONNREFUSED && is_harmless(got))
+            continue; /* the server is not there: so the network loses what is sent to it */
         if (check("sk_recv_from", got) < 0)
             return 0;
         if (ready == l->front && (c = lossy_find(l, &from)) == NULL)
