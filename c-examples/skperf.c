@@ -212,12 +212,11 @@ static int64_t begin_test(const char *host, uint16_t port, struct test *t) {
         (result = check("the request", sk_send_all(client.control, request, sizeof request, NULL))) < 0)
         return result;
     result = sk_recv_all(client.control, answer, sizeof answer, NULL);
-    if (result == SK_ETIMEDOUT) {
-        fputs("the server does not answer: it may be busy with another client\n", stderr);
+    if (check("the answer", result) < 0) {
+        if (result == SK_ETIMEDOUT)
+            fputs("The server may be busy with another client.\n", stderr);
         return result;
     }
-    if (check("the answer", result) < 0)
-        return result;
     if (memcmp(answer, "skp1", 4) != 0) {
         fputs("that is no skperf server\n", stderr);
         return SK_EOTHER;
