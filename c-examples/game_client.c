@@ -184,8 +184,14 @@ static sk_addr player_address;
 /* The next MOVE of the player, or 0 where none comes. */
 static int hear_move(struct player *p, enum direction direction, uint32_t *key, uint32_t *seq) {
     unsigned char data[64];
-    int64_t got;
-    if (!player_move(p, direction))
+    int64_t got = 0;
+    int tries, good = 1;
+    /* As players do: what got lost, the next one says. */
+    for (tries = 0; tries < 10 && good && got == 0; tries++) {
+        good = player_move(p, direction);
+        got = check("sk_wait", sk_wait(script, SK_READABLE, 200));
+    }
+    if (!good || got < 1)
         return 0;
     got = check("sk_recv_from", sk_recv_from(script, data, sizeof data, 0, &player_address));
     if (got < 0 || kind_of(data, (size_t)got) != MOVE)
