@@ -180,6 +180,30 @@ print('good')";
     ended(sender);
 }
 
+/// Who asks in another's name must not send the flood there: first comes a key, no longer than the question.
+#[test]
+fn the_film_goes_to_nobody_who_did_not_ask() {
+    let (sender, address) = started(program("video_stream", 3).arg("send"), "bind: ");
+    let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    stranger.connect(&address).expect("a sender");
+    stranger.set_read_timeout(Some(LIMIT)).expect("a limit");
+    let mut data = [0; 2000];
+    for question in [&b"skv1\0\0\0\0"[..], b"skv1\xff\xff\xff\xff", b"skv1", b"GET / HTTP/1.1"] {
+        stranger.send(question).expect("a sender");
+    }
+    // Two answers, and by the time that a third question is answered still no picture.
+    for _ in 0..2 {
+        assert_eq!(stranger.recv(&mut data).expect("a key"), 8);
+    }
+    std::thread::sleep(Duration::from_millis(100)); // three pictures long, where there were any
+    stranger.send(b"skv1\0\0\0\0").expect("a sender");
+    assert_eq!(stranger.recv(&mut data).expect("a key"), 8);
+    let key = data[..8].to_vec();
+    stranger.send(&key).expect("a sender");
+    assert!(stranger.recv(&mut data).expect("a film") > 500);
+    interrupted(sender);
+}
+
 /// Runs a program on a terminal, types, and gives what it wrote there.
 fn on_a_terminal(mut command: Command, keys: &str) -> String {
     let script = "import os, pty, select, sys, time
