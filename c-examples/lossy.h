@@ -226,6 +226,10 @@ static inline int lossy_due(struct lossy *l) {
         struct lossy_held *one = l->first;
         int64_t sent = one->up ? sk_send(one->server, one + 1, one->length, SK_DONTWAIT)
                                : sk_send_to(l->front, one + 1, one->length, SK_DONTWAIT, &one->client);
+        if (sent == SK_EAGAIN) { /* our own queue is full: that is not the network's fault */
+            one->due = now + 1000;
+            break;
+        }
         l->first = one->next;
         l->held--;
         free(one);
