@@ -137,6 +137,21 @@ fn both_directions_carry_all_at_once() {
     }
 }
 
+/// The other side says at once that it has nothing to say. What is there to be sent is still sent.
+#[test]
+fn a_half_close_loses_nothing_of_the_input() {
+    let folder = folder("half-close");
+    let text = much(&folder.join("in"), "line");
+    let (listener, port) = listening(Ours, &[], &folder.join("in"), nothing());
+    let mut client = TcpStream::connect(format!("127.0.0.1:{port}")).expect("a connection");
+    client.set_read_timeout(Some(LIMIT)).expect("a limit");
+    client.shutdown(std::net::Shutdown::Write).expect("a half-close");
+    let mut heard = String::new();
+    client.read_to_string(&mut heard).expect("all of it");
+    assert_eq!((heard.len(), heard == text), (text.len(), true));
+    ended(listener);
+}
+
 #[test]
 fn datagrams_go_both_ways() {
     for (listens, connects) in pairs() {
