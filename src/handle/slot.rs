@@ -14,7 +14,7 @@ zeroed! {
         pub recv_limit: Limit,
         pub send_limit: Limit,
         pub connect_limit: Limit,
-        /// The handle of the poller this one is in; 0: none.
+        /// The handle of the poller this one is in, perhaps with CLAIM; 0: none.
         pub poller: AtomicU64,
         /// What that poller reports with its events.
         pub poller_data: AtomicU64,
@@ -30,6 +30,9 @@ zeroed! {
 }
 
 const _: () = assert!(core::mem::size_of::<Slot>() == 64);
+
+/// In `poller`, where no handle has it: `poller_data` is still that of an earlier poller.
+pub const CLAIM: u64 = 1 << 63;
 
 zeroed! {
     /// A time limit in milliseconds; -1: none.

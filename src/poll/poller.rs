@@ -4,10 +4,10 @@
 //! carries the handle, and is checked against the table before anybody hears of it.
 
 use core::mem::MaybeUninit;
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::Ordering::{Acquire, SeqCst};
 
 use crate::error::{Code, Error, Result};
-use crate::handle::slot::mark;
+use crate::handle::slot::{CLAIM, mark};
 use crate::handle::{Handle, Slot, TABLE};
 use crate::process;
 use crate::socket::flags::*;
@@ -84,19 +84,20 @@ impl Poller {
         let slot = socket.slot;
         let mut earlier = slot.poller.load(SeqCst);
         loop {
-            match earlier {
+            match earlier & !CLAIM {
                 // A poller that was closed has let its handles go.
                 0 => {}
                 other if other == self.raw() => return Err(Code::SK_EEXIST.into()),
                 other if is_live(other) => return Err(Code::SK_EBUSY.into()),
                 _ => {}
             }
-            match slot.poller.compare_exchange(earlier, self.raw(), SeqCst, SeqCst) {
+            match slot.poller.compare_exchange(earlier, self.raw() | CLAIM, SeqCst, SeqCst) {
                 Ok(_) => break,
                 Err(seen) => earlier = seen,
             }
         }
-        slot.poller_data.store(data, Relaxed);
+        slot.poller_data.store(data, SeqCst);
+        let _ = slot.poller.compare_exchange(self.raw() | CLAIM, self.raw(), SeqCst, SeqCst);
         let number = socket.handle.to_raw() as u64;
         let (set, fd) = (self.0.fd(), socket.fd());
         let added = match epoll::add(set, fd, to_system(events), number) {
@@ -201,10 +202,11 @@ impl Poller {
 /// What is told of what the kernel has found, if the handle is still what it was.
 #[inline(always)]
 fn event(poller: u64, slot: &Slot, handle: Handle, found: u32, place: &mut MaybeUninit<Event>) -> bool {
-    if slot.poller.load(Relaxed) != poller || !slot.word.is_live(handle.tag()) {
+    // First, or it might be another's: the slot's next handle, or the next poller.
+    let data = slot.poller_data.load(Acquire);
+    if slot.poller.load(Acquire) != poller || !slot.word.is_live(handle.tag()) {
         return false;
     }
-    let data = slot.poller_data.load(Relaxed);
     place.write(Event { handle: handle.to_raw(), data, events: from_system(found), reserved: 0 });
     true
 }

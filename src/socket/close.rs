@@ -6,7 +6,7 @@ use super::kind::{self, Kind};
 use super::pinned::{Pinned, Socket, find};
 use super::wait::Stop;
 use crate::error::{Code, Result};
-use crate::handle::slot::mark;
+use crate::handle::slot::{CLAIM, mark};
 use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::address::{Family, Raw};
@@ -56,7 +56,7 @@ fn end(raw: i64, abort: bool) -> Result<()> {
 /// Takes a socket that is being closed, or given away, out of its poller: with a copy of it
 /// alive, the kernel would go on reporting it.
 pub fn leave_poller(slot: &Slot, fd: Fd) {
-    let poller = slot.poller.swap(0, SeqCst);
+    let poller = slot.poller.swap(0, SeqCst) & !CLAIM;
     if poller != 0 {
         let _keep = errno::Restore::later();
         if let Ok(poller) = Pinned::new(poller as i64) {
