@@ -39,6 +39,22 @@ static inline int64_t check(const char *call, int64_t result) {
     return result;
 }
 
+static int64_t last_loss; /* why a datagram got lost at home */
+
+/* Whether a receive did not fail: nothing is there, or nobody is at the other end (yet, or any more). */
+static inline int is_harmless(int64_t got) {
+    if (got < 0 && got != SK_EAGAIN)
+        last_loss = got;
+    return got >= 0 || got == SK_EAGAIN || got == SK_ECONNREFUSED;
+}
+
+/* The same of a send: a datagram that can't go is a lost one, as those are that networks lose. */
+static inline int is_sent_or_lost(int64_t sent) {
+    if (sent < 0)
+        last_loss = sent;
+    return is_harmless(sent) || sent == SK_ENOBUFS;
+}
+
 /* The program's last step: its exit status. What could not be written was not said. */
 static inline int finish(int good) {
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -57,6 +73,8 @@ static inline int is_answered(int argc, char **argv, const char *usage, int (*se
     }
     if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
         int good = self_test();
+        if (!good && last_loss != 0)
+            fprintf(stderr, "a datagram was lost at home: %s\n", sk_strerror(last_loss));
         puts(good ? "self-test: passed" : "self-test: FAILED");
         *status = finish(good);
         return 1;
@@ -102,6 +120,17 @@ static inline int number(const char *text, long least, long most, long *value) {
 /* Takes "--name number" where the arguments begin with it. */
 static inline int option(char **arguments, const char *name, long least, long most, long *value) {
     return strcmp(arguments[0], name) == 0 && number(arguments[1], least, most, value);
+}
+
+/* The number of a network interface: the zone of an address that is tied to it. */
+static inline int interface_index(const char *name, int64_t *index) {
+    char text[64];
+    sk_addr address;
+    snprintf(text, sizeof text, "fe80::1%%%.40s", name);
+    if (check(name, sk_addr_parse(text, &address)) < 0)
+        return 0;
+    *index = address.scope_id;
+    return 1;
 }
 
 /* Numbers travel with their high byte first, whatever machine sends or receives them. */
@@ -162,12 +191,6 @@ static inline uint32_t key_of(const sk_addr *address, uint64_t secret) {
 /* Whether a came after b, in numbers that go round. */
 static inline int is_newer(uint32_t a, uint32_t b) {
     return a != b && a - b < UINT32_C(0x80000000);
-}
-
-/* Of a datagram's way: it could not go, or nobody is there (yet, or any more). That is a lost
- * datagram, no failure. */
-static inline int is_harmless(int64_t result) {
-    return result >= 0 || result == SK_EAGAIN || result == SK_ENOBUFS || result == SK_ECONNREFUSED;
 }
 
 #endif

@@ -4,7 +4,7 @@
  * Datagrams, numbers with their high byte first. Each begins "sg", version, kind:
  *
  *   MOVE   key 4, number 4, direction 1       player -> server, 30 times a second
- *   BYE    key 4                              player -> server
+ *   BYE    key 4, number 4                    player -> server
  *   KEY    key 4                              server -> player, where MOVE had the wrong key
  *   FULL                                      server -> player
  *   STATE  tick 4, number 4, you 1, coin x 1, y 1, players 1, for each: id 1, x 1, y 1, score 2
@@ -47,6 +47,7 @@ struct player {
     int full; /* the server said so */
     int64_t heard;
     int64_t sent_at[32];        /* by the last bits of a MOVE's number */
+    long heard_count;
     long states, late, strange; /* states seen, states that came behind a newer one, nonsense */
     double round_trip_ms;       /* smoothed; 0 before the first */
     struct world world;
@@ -62,7 +63,7 @@ static inline size_t begin_datagram(unsigned char *data, enum kind kind) {
 
 /* The kind of a datagram, 0 where it is none of ours. Its length is right for its kind. */
 static inline int kind_of(const unsigned char *data, size_t length) {
-    static const size_t lengths[] = {0, 13, 8, 8, 4};
+    static const size_t lengths[] = {0, 13, 12, 8, 4};
     if (length < 4 || data[0] != 's' || data[1] != 'g' || data[2] != 1 || data[3] < MOVE || data[3] > STATE)
         return 0;
     if (data[3] == STATE)
@@ -89,12 +90,13 @@ static inline int player_move(struct player *p, enum direction direction) {
     data[length + 8] = (unsigned char)direction;
     p->sent_at[p->number % 32] = clock_us();
     sent = sk_send(p->socket, data, sizeof data, SK_DONTWAIT);
-    return is_harmless(sent) || check("sk_send", sent) >= 0;
+    return is_sent_or_lost(sent) || check("sk_send", sent) >= 0;
 }
 
 static inline void player_leave(struct player *p) {
-    unsigned char data[8];
+    unsigned char data[12];
     put32(data + begin_datagram(data, BYE), p->key);
+    put32(data + 8, ++p->number);
     sk_send(p->socket, data, sizeof data, SK_DONTWAIT); /* lost: the server misses us soon */
 }
 
@@ -136,6 +138,7 @@ static inline int player_hear(struct player *p) {
         int kind;
         if (got < 0)
             return is_harmless(got) || check("sk_recv", got) >= 0;
+        p->heard_count++;
         kind = kind_of(data, (size_t)got);
         if (kind == KEY)
             p->key = get32(data + 4);

@@ -56,7 +56,7 @@ static int game_open(const sk_addr *where) {
 
 static int tell(const sk_addr *to, const unsigned char *data, size_t length) {
     int64_t sent = sk_send_to(game.socket, data, length, SK_DONTWAIT, to);
-    return is_harmless(sent) || check("sk_send_to", sent) >= 0;
+    return is_sent_or_lost(sent) || check("sk_send_to", sent) >= 0;
 }
 
 static char letter(const struct guest *guest) {
@@ -90,11 +90,18 @@ static int join(const sk_addr *from, uint32_t number, int direction) {
     return 1;
 }
 
+/* Whether somebody has this place, or had it until a moment ago: his late datagrams must not bring
+ * him back as a ghost. */
+static int is_known(const struct guest *guest) {
+    return guest->here ||
+           (guest->address.family != SK_UNSPEC && game.tick - guest->heard <= game.silent_ticks);
+}
+
 /* One datagram. 0: the socket failed. */
 static int heed(const unsigned char *data, size_t length, const sk_addr *from) {
     struct guest *guest = NULL;
     int i, kind = kind_of(data, length);
-    uint32_t key = key_of(from, game.secret);
+    uint32_t key = key_of(from, game.secret), number;
     if ((kind != MOVE && kind != BYE) || (kind == MOVE && data[12] > RIGHT)) {
         game.strange++;
         return 1;
@@ -104,18 +111,21 @@ static int heed(const unsigned char *data, size_t length, const sk_addr *from) {
         put32(answer + begin_datagram(answer, KEY), key);
         return kind == BYE || tell(from, answer, sizeof answer);
     }
+    number = get32(data + 8);
     for (i = 0; i < PLAYERS; i++)
-        if (game.guests[i].here && sk_addr_equal(&game.guests[i].address, from))
+        if (is_known(&game.guests[i]) && sk_addr_equal(&game.guests[i].address, from))
             guest = &game.guests[i];
-    if (kind == BYE) {
-        if (guest != NULL)
+    if (guest != NULL && !is_newer(number, guest->number)) {
+        game.late++; /* a newer one has been here already, be it a goodbye */
+    } else if (kind == BYE) {
+        if (guest != NULL && guest->here) {
+            guest->number = number;
             leave(guest, "said goodbye");
-    } else if (guest == NULL) {
-        return join(from, get32(data + 8), data[12]);
-    } else if (!is_newer(get32(data + 8), guest->number)) {
-        game.late++; /* a newer one has been here already */
+        }
+    } else if (guest == NULL || !guest->here) {
+        return join(from, number, data[12]);
     } else {
-        guest->number = get32(data + 8);
+        guest->number = number;
         guest->direction = data[12];
         guest->heard = game.tick;
         game.moves++;

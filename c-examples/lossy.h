@@ -182,10 +182,10 @@ static inline void lossy_decide(struct lossy *l, struct lossy_client *c, int up,
         lossy_hold(l, c, up, 0, due, data, length);
 }
 
-/* What a network answers where it could not deliver is no failure of the relay. */
+/* What could not be delivered is no failure of the relay. */
 static inline int lossy_is_loss(int64_t result) {
-    return result == SK_EAGAIN || result == SK_ECONNREFUSED || result == SK_ENOBUFS ||
-           result == SK_EMSGSIZE || result == SK_EBADHANDLE; /* the last: its client has left */
+    return is_sent_or_lost(result) || result == SK_EMSGSIZE ||
+           result == SK_EBADHANDLE; /* its client has left */
 }
 
 /* Takes in what came to one of the relay's sockets; other handles are not its business. 0: it failed. */
@@ -203,8 +203,8 @@ static inline int lossy_event(struct lossy *l, sk_handle ready) {
         int64_t got = sk_recv_from(ready, data, sizeof data, SK_DONTWAIT, &from);
         if (got == SK_EAGAIN)
             break;
-        if (lossy_is_loss(got))
-            continue;
+        if (got == SK_ECONNREFUSED && is_harmless(got))
+            continue; /* the server is not there: so the network loses what is sent to it */
         if (check("sk_recv_from", got) < 0)
             return 0;
         if (ready == l->front && (c = lossy_find(l, &from)) == NULL)
@@ -226,6 +226,10 @@ static inline int lossy_due(struct lossy *l) {
         struct lossy_held *one = l->first;
         int64_t sent = one->up ? sk_send(one->server, one + 1, one->length, SK_DONTWAIT)
                                : sk_send_to(l->front, one + 1, one->length, SK_DONTWAIT, &one->client);
+        if (sent == SK_EAGAIN) { /* our own queue is full: that is not the network's fault */
+            one->due = now + 1000;
+            break;
+        }
         l->first = one->next;
         l->held--;
         free(one);

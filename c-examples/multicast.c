@@ -3,7 +3,6 @@
  * the network makes the copies. Only datagrams can do this, for a stream has two ends. */
 #define _POSIX_C_SOURCE 200809L
 #include "common.h"
-#include <net/if.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -57,12 +56,8 @@ static sk_handle open_receiver(const sk_addr *address, const char *interface_nam
 /* A sender needs no membership. It says where a group is to be reached, or that it means everybody. */
 static sk_handle open_sender(const sk_addr *address, const char *interface_name, long ttl) {
     sk_handle s = check("sk_socket", sk_socket(address->family, SK_DGRAM, SK_PROTO_UDP));
-    int64_t index = interface_name == NULL ? 0 : (int64_t)if_nametoindex(interface_name);
-    int good = s > 0;
-    if (interface_name != NULL && index == 0) {
-        fprintf(stderr, "there is no interface %s\n", interface_name);
-        good = 0;
-    }
+    int64_t index = 0;
+    int good = s > 0 && (interface_name == NULL || interface_index(interface_name, &index));
     if (is_group(address))
         good = good && check("sk_set_option", sk_set_option(s, SK_OPT_MULTICAST_TTL, ttl)) == SK_OK &&
                (index == 0 ||

@@ -6,7 +6,6 @@
  * is libsk's. */
 #define _POSIX_C_SOURCE 200809L
 #include "common.h"
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -299,34 +298,26 @@ static int run(const char *host, long port) {
 
 enum { TEST_BYTES = 20000, TEST_LIMIT_MS = 5000 };
 
-/* A file without a name that holds `text`; -1: there is none to be had. */
-static int file_with(const char *text, size_t length) {
-    char name[PATH_MAX];
-    const char *folder = getenv("TMPDIR");
-    int file;
-    snprintf(name, sizeof name, "%s/skcat-XXXXXX", folder != NULL ? folder : "/tmp");
-    file = mkstemp(name);
-    if (file < 0 || unlink(name) != 0 || write(file, text, length) != (ssize_t)length ||
-        lseek(file, 0, SEEK_SET) != 0) {
-        fprintf(stderr, "%s: %s\n", name, strerror(errno));
-        if (file >= 0)
-            close(file);
-        return -1;
-    }
-    return file;
-}
-
-/* `peer` speaks and listens at the other end of `connection`. All fits into the sockets' queues. */
+/* `peer` speaks and listens at the other end of `connection`; socket pairs are skcat's input and
+ * output. All fits into the sockets' queues. */
 static int test_exchange(sk_handle peer, const char *input, size_t in_length, const char *said,
                          size_t said_length) {
-    static char heard[TEST_BYTES + 1];
-    int in = file_with(input, in_length), out = file_with("", 0);
+    static char heard[TEST_BYTES];
+    sk_handle in[2] = {0, 0}, out[2] = {0, 0};
     size_t length = 0;
-    int good = in >= 0 && out >= 0 && check("sk_set_timeout", sk_set_timeout(peer, TEST_LIMIT_MS)) == SK_OK &&
-               check("sk_send", sk_send(peer, said, said_length, 0)) == (int64_t)said_length &&
-               (asked.datagrams || check("sk_shutdown", sk_shutdown(peer, SK_SHUT_WRITE)) == SK_OK) &&
-               exchange(connection, in, out);
-    good = good && pread(out, heard, sizeof heard, 0) == (ssize_t)said_length &&
+    int good = check("sk_socketpair", sk_socketpair(SK_STREAM, in)) == SK_OK &&
+               check("sk_socketpair", sk_socketpair(SK_STREAM, out)) == SK_OK &&
+               check("sk_send_all", sk_send_all(in[1], input, in_length, NULL)) == SK_OK &&
+               check("sk_shutdown", sk_shutdown(in[1], SK_SHUT_WRITE)) == SK_OK &&
+               check("sk_set_timeout", sk_set_timeout(out[1], TEST_LIMIT_MS)) == SK_OK &&
+               check("sk_set_timeout", sk_set_timeout(peer, TEST_LIMIT_MS)) == SK_OK;
+    if (asked.datagrams)
+        good = good && check("sk_send", sk_send(peer, said, said_length, 0)) == (int64_t)said_length;
+    else
+        good = good && check("sk_send_all", sk_send_all(peer, said, said_length, NULL)) == SK_OK &&
+               check("sk_shutdown", sk_shutdown(peer, SK_SHUT_WRITE)) == SK_OK;
+    good = good && exchange(connection, (int)sk_fd(in[0]), (int)sk_fd(out[0])) &&
+           check("the output", sk_recv_all(out[1], heard, said_length, NULL)) == SK_OK &&
            memcmp(heard, said, said_length) == 0;
     while (good && length < in_length) {
         int64_t got = check("sk_recv", sk_recv(peer, heard + length, in_length - length, 0));
@@ -335,10 +326,10 @@ static int test_exchange(sk_handle peer, const char *input, size_t in_length, co
     }
     good = good && memcmp(heard, input, in_length) == 0 &&
            (asked.datagrams || check("sk_recv", sk_recv(peer, heard, 1, 0)) == 0);
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
+    for (length = 0; length < 2; length++) {
+        sk_close(in[length]);
+        sk_close(out[length]);
+    }
     return good;
 }
 
@@ -356,7 +347,8 @@ static int self_test(void) {
     asked.limit_ms = TEST_LIMIT_MS;
 
     puts("-- TCP: it connects, and both directions end on their own");
-    good = start_listening("127.0.0.1", 0) && sk_local_addr(listener, &address) == SK_OK &&
+    good = start_listening("127.0.0.1", 0) &&
+           check("sk_local_addr", sk_local_addr(listener, &address)) == SK_OK &&
            connect_to("127.0.0.1", address.port) &&
            (peer = check("sk_accept", sk_accept(listener, NULL))) > 0 &&
            test_exchange(peer, much, TEST_BYTES, more, TEST_BYTES);
@@ -375,7 +367,8 @@ static int self_test(void) {
     asked.datagrams = 1;
     asked.limit_ms = 100;
     peer = good ? check("sk_socket", sk_socket(SK_INET, SK_DGRAM, SK_PROTO_UDP)) : SK_INVALID_HANDLE;
-    good = peer > 0 && start_listening("127.0.0.1", 0) && sk_local_addr(listener, &address) == SK_OK &&
+    good = peer > 0 && start_listening("127.0.0.1", 0) &&
+           check("sk_local_addr", sk_local_addr(listener, &address)) == SK_OK &&
            check("sk_connect_addr", sk_connect_addr(peer, &address)) == SK_OK &&
            check("sk_send", sk_send(peer, "knock", 5, 0)) == 5 && await_peer() &&
            check("sk_recv", sk_recv(connection, more, 8, 0)) == 5 &&

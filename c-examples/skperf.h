@@ -119,7 +119,7 @@ static inline int64_t send_data(sk_handle to, const struct test *t, struct repor
             put32(data + 12, (uint32_t)(now * CLOCK / 1000000));
         }
         sent = sk_send(to, data, t->length, 0);
-        if ((t->flags & UDP) != 0 && is_harmless(sent))
+        if ((t->flags & UDP) != 0 && is_sent_or_lost(sent))
             sent = t->length; /* what is lost at home is lost too */
         m.bytes += sent > 0 ? sent : 0;
         meter_show(&m, NULL, SECOND);

@@ -299,4 +299,5 @@ def main():
         one_machine(language).write(folder, "13-one-machine.svg")
 
 
-main()
+if __name__ == "__main__":
+    main()
