@@ -207,7 +207,8 @@ fn torture(source: &Path, linking: Linking, speaks: Speaks, full: bool) -> Resul
                     }
                     if let Some(wrong) = wrong {
                         let run_name = format!("{} {} {}", subject.name, plan.nth, plan.name());
-                        println!("{wrong:?}: SK_TORTURE=\"{run_name}\": {}", plan.row.name);
+                        println!("{wrong:?}: SK_TORTURE=\"{run_name}\": {}, met: {met}", plan.row.name);
+                        println!("{:?}\n{}", run.end, last_lines(&run.output));
                         result.2.push((wrong, run_name));
                     }
                 }
@@ -222,6 +223,12 @@ fn torture(source: &Path, linking: Linking, speaks: Speaks, full: bool) -> Resul
     let (made, seconds) = (made.into_inner(), begin.elapsed().as_secs());
     println!("{} [{linking:?}]: {made} of {all} runs, {injected} faults, {seconds} s", stem(source));
     if wrong.is_empty() { Ok(()) } else { Err(format!("{} of {made} runs", wrong.len()).into()) }
+}
+
+/// What an unlucky run said at the end: it may go well when it is shown alone.
+fn last_lines(output: &str) -> String {
+    let lines: Vec<_> = output.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
 /// Every fault of every call.
