@@ -43,7 +43,7 @@ $(PROGRAMS)/%: c-examples/%.c $(wildcard c-examples/*.h) include/sk.h all
 	$(CC) -std=c99 -O2 -Iinclude $< "$(SHIP)/release/libsk.a" $$(cat "$(NATIVE)") -o "$@"
 
 .PHONY: demo
-demo: ## Build everything, and let a server and a client talk to each other
+demo: ## Build everything, and take a short tour of the C examples
 	$(CARGO) build --locked --features c-examples
 	@$(MAKE) --no-print-directory examples
 	@sh c-examples/demo.sh "$(PROGRAMS)"
