@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::calls::{self, Fault, Row};
-use super::judge::{Speaks, judge};
+use super::judge::{Speaks, Wrong, judge};
 use super::support::{Language, Linking, compile, examples, root};
 use super::trace::{self, End, Run};
 
 /// Far more than any run takes: only a hang lasts that long.
 const LIMIT: Duration = Duration::from_secs(20);
+/// For a program that does nothing, or hangs on purpose.
+const SHORT: Duration = Duration::from_secs(3);
 
 /// So many runs at a time.
 const WORKERS: usize = 2;
@@ -80,6 +82,7 @@ pub fn main() {
     let mut trials = vec![
         Trial::test("every_function_is_called", every_function_is_called),
         Trial::test("every_system_call_is_known", every_system_call_is_known),
+        Trial::test("what_goes_wrong_is_seen", what_goes_wrong_is_seen),
     ];
     for (name, source, speaks) in programs(full) {
         for linking in if full { vec![Linking::Shared, Linking::Static] } else { vec![Linking::Shared] } {
@@ -299,6 +302,26 @@ fn every_function_is_called() -> Result<(), Failed> {
     let sources = sources + &fs::read_to_string(root().join("tests/torture/cover.h"))?;
     let missing: Vec<&str> = list.lines().filter(|name| !sources.contains(&format!("{name}("))).collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("not called: {missing:?}").into()) }
+}
+
+/// Programs that go wrong in each way, and one that does not.
+fn what_goes_wrong_is_seen() -> Result<(), Failed> {
+    for (script, expected) in [
+        ("true", None),
+        ("kill -SEGV $$", Some(Wrong::Crash)),
+        ("kill -PIPE $$", Some(Wrong::Crash)),
+        ("sleep 60", Some(Wrong::Hang)),
+        ("sleep 60 & exit 0", Some(Wrong::Leak)),
+        ("echo something else; false", Some(Wrong::Untruthful)),
+    ] {
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let run = trace::run(Path::new("/bin/sh"), &arguments, &calls::numbers(), SHORT, &mut |_| None)?;
+        let found = judge(&run, Speaks::Sentences, Fault::Short);
+        if found != expected {
+            return Err(format!("{script:?} gives {found:?} instead of {expected:?}: {run:?}").into());
+        }
+    }
+    Ok(())
 }
 
 /// No call of the library's is left out because nobody thought of it; and each row is there for

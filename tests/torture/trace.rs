@@ -290,6 +290,8 @@ impl Tracer {
             }
             self.running.insert(thread);
             if ended.is_none() {
+                // One that was begun last is first seen now.
+                self.orphans += usize::from(!self.seen.contains(&thread));
                 kill(thread);
             }
             self.go_on(thread, status, turn);
