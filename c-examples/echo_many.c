@@ -34,7 +34,7 @@ struct connection {
 
 static sk_handle listener, poller, reserve;
 static int64_t paused_until; /* nobody is accepted before; 0: the poller waits for clients */
-static long most = 10000, open_now, served, refused, milestone = 1;
+static long most = 10000, open_now, served, refused, resets, milestone = 1;
 
 /* Memory that this process has touched, in KiB; what the system keeps for sockets is beside
  * it. 0 where nobody tells. */
@@ -67,7 +67,9 @@ static long raise_descriptor_limit(void) {
 
 /* result: 0 where the client ended it, else why it ends. A reset is everyday business. */
 static void end(struct connection *c, int64_t result) {
-    if (result != SK_ECONNRESET)
+    if (result == SK_ECONNRESET)
+        resets++;
+    else
         check("a connection", result);
     sk_close(c->s); /* it leaves the poller by itself */
     free(c->rest);
@@ -132,8 +134,9 @@ static int take_reserve(void) {
     return reserve > 0;
 }
 
-static void send_away(sk_handle s) {
-    refused++;
+static void send_away(sk_handle s, int64_t why) {
+    if (refused++ == 0)
+        fprintf(stderr, "somebody is sent away: %s\n", sk_strerror(why));
     if (check("sk_set_timeout", sk_set_timeout(s, 0)) == SK_OK)
         check("sk_send", sk_send(s, full, sizeof full - 1, 0));
     sk_finish(s, 0);
@@ -147,10 +150,12 @@ static void accept_again_at(int64_t when) {
 
 static void add(sk_handle s) {
     struct connection *c = open_now < most ? (struct connection *)calloc(1, sizeof *c) : NULL;
-    if (c == NULL || check("sk_set_timeout", sk_set_timeout(s, 0)) < 0 ||
-        check("sk_poller_add", sk_poller_add(poller, s, SK_READABLE, (uint64_t)(uintptr_t)c)) < 0) {
+    int64_t result = open_now >= most ? SK_EMFILE : c == NULL ? SK_ENOMEM : sk_set_timeout(s, 0);
+    if (result == SK_OK)
+        result = sk_poller_add(poller, s, SK_READABLE, (uint64_t)(uintptr_t)c);
+    if (result < 0) {
         free(c);
-        send_away(s);
+        send_away(s, result);
         return;
     }
     c->s = s;
@@ -171,7 +176,7 @@ static int welcome(void) {
     else if (s == SK_EMFILE && sk_close(reserve) == SK_OK) {
         s = sk_accept(listener, NULL);
         if (s > 0)
-            send_away(s);
+            send_away(s, SK_EMFILE);
         if (!take_reserve())
             s = SK_EMFILE;
     }
@@ -295,7 +300,7 @@ static int exhaust_handles(int wanted) {
     if (wanted) {
         while (n < 2 * SPARE - 1 && (used[n] = sk_socket(SK_UNIX, SK_DGRAM, SK_PROTO_DEFAULT)) > 0)
             n++;
-        return used[n] == SK_EMFILE;
+        return used[n] == SK_EMFILE || check("sk_socket", used[n]) > 0;
     }
     for (; used[n] > 0; n++)
         sk_close(used[n]);
@@ -306,8 +311,9 @@ static int exhaust_handles(int wanted) {
 static int answer_clients(long memory) {
     static char asked;
     int good = 1;
-    if (asked == 0 && sk_recv(control, &asked, 1, SK_DONTWAIT) == 0)
-        return 0;
+    int64_t got = asked == 0 ? sk_recv(control, &asked, 1, SK_DONTWAIT) : 1;
+    if (got <= 0 && got != SK_EAGAIN)
+        return check("sk_recv", got) > 0;
     if (asked == 'e' && open_now > 0)
         return 1; /* not yet */
     if (asked == 'm') {
@@ -365,7 +371,7 @@ static int test_with(long count, int rounds) {
     sk_close(control); /* and with it end clients that still wait for an answer */
     close_all();
     good = has_succeeded(child) && good;
-    printf("end:    %ld clients served, %ld sent away\n", served, refused);
+    printf("end:    %ld clients served, %ld sent away, %ld reset\n", served, refused, resets);
     return good && served == count * rounds && refused == 1 && open_now == 0;
 }
 
@@ -400,7 +406,7 @@ int main(int argc, char **argv) {
     while (good && !stopping)
         good = take_turn(SK_FOREVER) >= 0;
     if (good)
-        printf("end:    %ld clients served, %ld sent away\n", served, refused);
+        printf("end:    %ld clients served, %ld sent away, %ld reset\n", served, refused, resets);
     close_all();
     return finish(good);
 }

@@ -57,7 +57,7 @@ fn ten_thousand_connections() {
         println!("skipped: {}", said.lines().next().expect("a line"));
         return;
     }
-    assert!(said.contains("end:    30000 clients served, 1 sent away\n"), "{said}");
+    assert!(said.contains("end:    30000 clients served, 1 sent away, "), "{said}");
     // The second and the third time need no more memory than the first.
     let with: Vec<u64> = said
         .lines()
@@ -96,7 +96,7 @@ fn who_finds_no_descriptor_left_is_told() {
     server.interrupt();
     let (status, said, errors) = server.finish();
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""), "{said}");
-    assert!(said.ends_with(" clients served, 101 sent away\n"), "{said}");
+    assert!(said.contains(" clients served, 101 sent away, "), "{said}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub enum Speaks {
 /// Words that examples have of their own for a code.
 const WORDS: &[(&str, &str)] = &[
     ("SK_ECONNREFUSED", "refused the connection"),
+    ("SK_ECONNRESET", " reset"),
     ("SK_ETIMEDOUT", "did not answer"),
     ("SK_ETIMEDOUT", "no answer in time"),
 ];
