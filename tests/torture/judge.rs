@@ -30,6 +30,8 @@ pub enum Speaks {
 /// Words that examples have of their own for a code.
 const WORDS: &[(&str, &str)] = &[
     ("SK_ECONNREFUSED", "refused the connection"),
+    ("SK_ECONNREFUSED", "nobody serves there"),
+    ("SK_ENOENT", "nobody serves there"),
     ("SK_ECONNRESET", " reset"),
     ("SK_ETIMEDOUT", "did not answer"),
     ("SK_ETIMEDOUT", "no answer in time"),
@@ -80,7 +82,12 @@ fn explains(output: &str, fault: Fault) -> bool {
         return true;
     }
     let sentences = sentences();
-    failure.codes().iter().any(|code| {
+    let mut codes = failure.codes();
+    if failure.errno == libc::EAGAIN {
+        // A call that must not wait hears of it.
+        codes.push("SK_EAGAIN".to_string());
+    }
+    codes.iter().any(|code| {
         let words = WORDS.iter().filter(|(of, _)| of == code).map(|(_, words)| *words);
         words.chain([code.as_str(), sentences[code].as_str()]).any(|words| output.contains(words))
     })
