@@ -162,8 +162,9 @@ int main(int argc, char **argv) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     }
+    good = signal(SIGINT, on_ctrl_c) != SIG_ERR;
     mine = sends ? open_sender(&address, interface_name, ttl) : open_receiver(&address, interface_name);
-    good = mine > 0 && signal(SIGINT, on_ctrl_c) != SIG_ERR;
+    good = good && mine > 0 && !stopping;
     for (i++; good && sends && i < argc; i++)
         good = send_to_all(mine, &address, argv[i]);
     if (good && !sends)
