@@ -124,6 +124,10 @@ uninstall: ## Remove what install put in place (with the same variables)
 	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/sk"
 	test ! -d "$(DESTDIR)$(MANDIR)" || { cd "$(DESTDIR)$(MANDIR)" && rm -f man7/sk.7 $$(sed 's,.*,man3/&.3,' "$(CURDIR)/tests/functions.txt"); }
 
+.PHONY: dist
+dist: ## Make the source tarball of what is committed; it builds offline (git, Python 3)
+	CARGO="$(CARGO)" $(PYTHON) packaging/dist.py "$(TARGET)/dist"
+
 .PHONY: clean
 clean: ## Remove everything that was built
 	$(CARGO) clean
