@@ -125,6 +125,11 @@ uninstall: ## Remove what install put in place (with the same variables)
 	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/sk"
 	test ! -d "$(DESTDIR)$(MANDIR)" || { cd "$(DESTDIR)$(MANDIR)" && rm -f man7/sk.7 $$(sed 's,.*,man3/&.3,' "$(CURDIR)/tests/functions.txt"); }
 
+.PHONY: docs
+docs: ## Make the reference in HTML, with the guide (Doxygen, Python 3)
+	rm -rf "$(TARGET)/docs" && mkdir -p "$(TARGET)/docs"
+	PYTHON="$(PYTHON)" SK_VERSION="$(VERSION)" SK_DOCS="$(TARGET)/docs" doxygen docs/Doxyfile
+
 .PHONY: dist
 dist: ## Make the source tarball of what is committed; it builds offline (git, Python 3)
 	CARGO="$(CARGO)" $(PYTHON) packaging/dist.py "$(TARGET)/dist"
