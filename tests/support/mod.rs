@@ -1,6 +1,6 @@
 //! For tests that use the library as its users do: the shipped build of it, C programs linked
 //! with that, and processes that can't hang or outlive their test.
-#![allow(dead_code)] // each test uses a part
+#![allow(dead_code, unused_imports)] // each test uses a part
 
 use std::collections::BTreeSet;
 use std::env;
