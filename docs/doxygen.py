@@ -15,7 +15,15 @@ NAMES = set(re.findall(r"\b(?:sk|SK)_\w+", HEADER)) - {"SK_H"}
 
 def linked(text):
     """A name between backticks becomes a link, and Doxygen says where it leads nowhere."""
-    return re.sub(r"`(\w+)(?:\(\))?`", lambda found: f'@ref {found[1]} "{found[1]}"' if found[1] in NAMES else found[0], text)
+
+    def link(found):
+        name = found[1].removesuffix("()")
+        if name in NAMES:
+            return f'@ref {name} "{name}"'
+        # For Doxygen a quotation mark ends a code span that begins with one backtick.
+        return f"``{found[1]}``" if "'" in found[1] else found[0]
+
+    return re.sub(r"`([^`]+)`", link, text)
 
 
 def comment(found):
