@@ -32,13 +32,19 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Make or Cargo as a user calls them, and with nothing in Cargo's cache.
-fn command(program: &str, folder: &Path) -> Command {
+/// A program as a user calls it, who builds nothing else at the time.
+fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     forget_outer_build(&mut command);
     for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "DESTDIR", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
         command.env_remove(name);
     }
+    command
+}
+
+/// The same without a network, and with nothing in Cargo's cache.
+fn offline(program: &str, folder: &Path) -> Command {
+    let mut command = command(program);
     command.env("CARGO_HOME", folder.join("empty")).env("CARGO_NET_OFFLINE", "true");
     command
 }
@@ -62,7 +68,7 @@ fn the_tarball_builds_and_installs_offline() {
     let name = concat!("libsk-", env!("CARGO_PKG_VERSION"));
     let tarballs = ["first", "second"].map(|target| {
         let target = folder.join(target);
-        succeed(Command::new("make").current_dir(root()).env("CARGO_TARGET_DIR", &target).arg("dist"));
+        succeed(command("make").current_dir(root()).env("CARGO_TARGET_DIR", &target).arg("dist"));
         target.join("dist").join(format!("{name}.tar.gz"))
     });
     let [first, second] = tarballs.each_ref().map(|path| fs::read(path).expect("a tarball"));
@@ -70,14 +76,14 @@ fn the_tarball_builds_and_installs_offline() {
 
     succeed(Command::new("tar").arg("-xzf").arg(&tarballs[0]).arg("-C").arg(&folder));
     let tree = folder.join(name);
-    succeed(command("cargo", &folder).current_dir(&tree).args([
+    succeed(offline("cargo", &folder).current_dir(&tree).args([
         "build",
         "--release",
         "--offline",
         "--locked",
     ]));
     let installed = folder.join("installed");
-    let mut make = command("make", &folder);
+    let mut make = offline("make", &folder);
     make.current_dir(&tree).args(["install", "PREFIX=/usr"]);
     succeed(make.arg(format!("DESTDIR={}", installed.display())));
     for file in
@@ -89,17 +95,14 @@ fn the_tarball_builds_and_installs_offline() {
 
 #[test]
 fn the_debian_packages_have_everything_in_its_place() {
-    let tools = ["dpkg-buildpackage", "lintian", "pkg-config"].into_iter().find(|tool| !has(tool));
+    let missing = ["dpkg-buildpackage", "lintian", "pkg-config"].into_iter().find(|tool| !has(tool));
     // dh has no --version to ask for.
-    if !is_checkout() || tools.is_some() || !Path::new("/usr/bin/dh").exists() {
+    if !is_checkout() || missing.is_some() || !Path::new("/usr/bin/dh").exists() {
         println!("skipped: not a checkout, or debhelper, dpkg-dev, lintian or pkg-config is not installed");
         return;
     }
     let folder = folder("deb");
-    let mut make = command("make", &folder);
-    // The tarball's crates come from where they are already.
-    make.env_remove("CARGO_HOME").env_remove("CARGO_NET_OFFLINE").env("CARGO_TARGET_DIR", &folder);
-    succeed(make.current_dir(root()).arg("deb"));
+    succeed(command("make").current_dir(root()).env("CARGO_TARGET_DIR", &folder).arg("deb"));
     let made = folder.join("deb");
     let ending = |path: &Path, end: &str| path.to_string_lossy().ends_with(end);
     let all: Vec<PathBuf> =
