@@ -17,6 +17,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The library as it is shipped has a directory of its own, which the tests use too.
 SHIP := $(TARGET)/ship
 PROGRAMS := $(TARGET)/c-examples
+DEB := $(TARGET)/deb
 EXAMPLES := $(patsubst c-examples/%.c,$(PROGRAMS)/%,$(wildcard c-examples/*.c))
 # The same call as in build/library.rs, so that neither undoes the other's work.
 BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --release \
@@ -123,6 +124,25 @@ uninstall: ## Remove what install put in place (with the same variables)
 		"$(DESTDIR)$(LIBDIR)/libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/pkgconfig/sk.pc"
 	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/sk"
 	test ! -d "$(DESTDIR)$(MANDIR)" || { cd "$(DESTDIR)$(MANDIR)" && rm -f man7/sk.7 $$(sed 's,.*,man3/&.3,' "$(CURDIR)/tests/functions.txt"); }
+
+.PHONY: docs
+docs: ## Make the reference in HTML, with the guide (Doxygen, Python 3)
+	rm -rf "$(TARGET)/docs" && mkdir -p "$(TARGET)/docs"
+	PYTHON="$(PYTHON)" SK_VERSION="$(VERSION)" SK_DOCS="$(TARGET)/docs" doxygen docs/Doxyfile
+
+.PHONY: dist
+dist: ## Make the source tarball of what is committed; it builds offline (git, Python 3)
+	CARGO="$(CARGO)" $(PYTHON) packaging/dist.py "$(TARGET)/dist"
+
+.PHONY: deb
+deb: dist ## Make the Debian packages of what is committed (dpkg-dev, debhelper)
+	rm -rf "$(DEB)" && mkdir -p "$(DEB)"
+	cp "$(TARGET)/dist/libsk-$(VERSION).tar.gz" "$(DEB)/libsk_$(VERSION).orig.tar.gz"
+	tar -xzf "$(DEB)/libsk_$(VERSION).orig.tar.gz" -C "$(DEB)"
+	cp -R "$(DEB)/libsk-$(VERSION)/packaging/debian" "$(DEB)/libsk-$(VERSION)"
+	@# Rust need not come from a package (-d). It is named by its own folder: the packages are built
+	@# with a HOME of their own, in which rustup would find nothing.
+	cd "$(DEB)/libsk-$(VERSION)" && PATH="$$(rustc --print sysroot)/bin:$$PATH" dpkg-buildpackage -d -us -uc
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -55,7 +55,7 @@ pub fn build(
 /// build. The shipped library must not depend on either, and some would start a wrapper
 /// (clippy's, for one) where the compiler is meant. `CARGO_HOME`, the registries' settings
 /// and the jobserver stay.
-fn forget_outer_build(cargo: &mut Command) {
+pub fn forget_outer_build(cargo: &mut Command) {
     const PREFIXES: &[&str] =
         &["CARGO_FEATURE_", "CARGO_CFG_", "CARGO_PKG_", "CARGO_PROFILE_", "CARGO_MANIFEST_", "DEP_"];
     const NAMES: &[&str] = &[

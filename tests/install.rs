@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use support::{LIMIT, has, install, root, run, run_to_end, shipped};
+use support::{LIMIT, forget_outer_build, has, install, root, run, run_to_end, shipped};
 
 const C: &str = r#"
 #include <sk.h>
@@ -145,6 +147,40 @@ fn pkg_config_says_what_rustc_says() {
     for flag in &shipped().native {
         assert!(with_private.contains(&**flag), "no {flag} in {with_private}");
     }
+}
+
+/// As `make install` does, but for the man pages and what CMake is told.
+#[test]
+fn cargo_c_installs_it() {
+    let cargo = || Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    if !run_to_end(cargo().args(["cinstall", "--version"])).status.success() {
+        println!("skipped: cargo-c is not installed");
+        return;
+    }
+    let (folder, prefix) = project("cargo-c");
+    let other = folder.join("other");
+    let mut cinstall = cargo();
+    forget_outer_build(&mut cinstall);
+    cinstall.current_dir(root()).env("CARGO_TARGET_DIR", folder.join("target"));
+    cinstall.args([
+        "cinstall",
+        "--locked",
+        "--offline",
+        "--release",
+        "--no-default-features",
+        "--libdir=lib",
+    ]);
+    cinstall.arg(format!("--prefix={}", other.display()));
+    run::succeed(&mut cinstall, Duration::from_secs(3600)).unwrap_or_else(|error| panic!("{error}"));
+
+    let expected = files(&prefix);
+    let more = |file: &String| !file.starts_with("share/man/") && !file.starts_with("lib/cmake/");
+    assert_eq!(files(&other), expected.into_iter().filter(more).collect::<Vec<_>>());
+    let header = |prefix: &Path| fs::read(prefix.join("include/sk.h")).expect("a header");
+    assert!(header(&other) == header(&prefix), "another header");
+    let mut readelf = Command::new("readelf");
+    let said = run_to_end(readelf.arg("-d").arg(other.join("lib/libsk.so.0"))).stdout;
+    assert!(said.contains("[libsk.so.0]") && said.contains("NODELETE"), "{said}");
 }
 
 /// What is installed, in full; and nothing of it is left after `make uninstall`.

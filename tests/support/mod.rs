@@ -1,6 +1,6 @@
 //! For tests that use the library as its users do: the shipped build of it, C programs linked
 //! with that, and processes that can't hang or outlive their test.
-#![allow(dead_code)] // each test uses a part
+#![allow(dead_code, unused_imports)] // each test uses a part
 
 use std::collections::BTreeSet;
 use std::env;
@@ -18,7 +18,7 @@ pub mod markdown;
 pub mod run;
 pub mod running;
 
-pub use library::Library;
+pub use library::{Library, forget_outer_build};
 
 /// Far more than any of the programs needs: only a hang takes that long.
 pub const LIMIT: Duration = Duration::from_secs(60);
