@@ -56,6 +56,10 @@ check: ## Run every test
 torture: ## Make every system call of the library fail in every way, one by one (takes minutes)
 	SK_TORTURE=full nice -n 19 $(CARGO) test --locked --test torture
 
+.PHONY: cross
+cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (rustup, qemu-user)
+	$(PYTHON) tests/cross/run.py --out "$(TARGET)/cross" $(if $(FULL),--full)
+
 .PHONY: bench-calls
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
