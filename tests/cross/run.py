@@ -43,7 +43,9 @@ class Processor:
     def flags(self):
         if self.static:
             return ["-static"]
-        return [f"-DCHECK_FUTEX={HOST_FUTEX[platform.machine()]}"] if self.qemu else []
+        # With 32 bits, readdir fails where a number of the file system's is longer.
+        large = ["-D_FILE_OFFSET_BITS=64"]
+        return large + [f"-DCHECK_FUTEX={HOST_FUTEX[platform.machine()]}"] if self.qemu else large
 
 
 PROCESSORS = [
