@@ -20,7 +20,7 @@ PROGRAMS := $(TARGET)/c-examples
 EXAMPLES := $(patsubst c-examples/%.c,$(PROGRAMS)/%,$(wildcard c-examples/*.c))
 # The same call as in build/library.rs, so that neither undoes the other's work.
 BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --release \
-	--no-default-features --locked --crate-type=cdylib,staticlib -- --print=native-static-libs
+	--no-default-features --features=full --locked --crate-type=cdylib,staticlib -- --print=native-static-libs
 NATIVE := $(SHIP)/native-static-libs
 # Told to the scripts that measure.
 MEASURED = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"
@@ -59,6 +59,10 @@ torture: ## Make every system call of the library fail in every way, one by one 
 .PHONY: cross
 cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (rustup, qemu-user)
 	$(PYTHON) tests/cross/run.py --out "$(TARGET)/cross" $(if $(FULL),--full)
+
+.PHONY: features
+features: ## Build the library with each part of it left out (clippy, binutils)
+	@sh tests/cross/features.sh "$(TARGET)/features"
 
 .PHONY: bench-calls
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)

@@ -41,7 +41,7 @@ pub fn build(
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_BUILD_DIR", target)
-        .args(["rustc", "--lib", "--profile", profile, "--no-default-features", "--locked", "--offline"])
+        .args(["rustc", "--lib", "--profile", profile, "--no-default-features", "--features=full", "--locked", "--offline"])
         .arg("--message-format=json-render-diagnostics")
         .arg(format!("--crate-type={}", kind.unwrap_or("cdylib,staticlib")))
         .args(triple.map(|triple| format!("--target={triple}")))

@@ -98,7 +98,7 @@ def build(processor, out):
     linker = f"CARGO_TARGET_{processor.target.upper().replace('-', '_')}_LINKER"
     environment[linker] = processor.compiler
     said = call(
-        ["cargo", "rustc", "--lib", "--release", "--no-default-features", "--locked", f"--target={processor.target}",
+        ["cargo", "rustc", "--lib", "--release", "--no-default-features", "--features=full", "--locked", f"--target={processor.target}",
          f"--crate-type={kinds}", "--", "--print=native-static-libs"],
         cwd=ROOT, env=environment,
     )
