@@ -6,8 +6,8 @@ Needed: rustup (or the core libraries of both targets), arm-linux-gnueabihf-gcc,
 
 Sizes: what the linker keeps of libsk.a for the functions of a set, in one relocatable file.
 Stack: from the machine code, the frames of the functions on the deepest way down, without the C
-library's own. Where code is called through a pointer, the deepest function that only pointers lead to
-is taken for it: the real depth is that or less.
+library's own. What is called through a pointer is taken to be a closure of a function on the way; one
+whose maker the compiler dissolved into its caller is missed.
 """
 
 import argparse
@@ -105,36 +105,46 @@ def functions_of(prefix, library):
         now.frame += frame_bytes(instruction, is_arm)
         target = re.match(r"(?:call|jmp|j\w+|bl?x?|b\w*)(?:\.[nw])?\s+(?:[0-9a-f]+ )?<([^>+]+)>", body.group(1))
         if target and "@plt" not in target.group(1):
-            now.callees.add((target.group(1), instruction.split()[0].startswith(("call", "bl"))))
-        elif re.match(r"(call|jmp)\s+\*|blx\s+r|bx\s+r", instruction):
+            now.callees.add(target.group(1))
+        elif re.match(r"(call|jmp)\s+\*(?!.*\(%rip\))|blx\s+r|bx\s+r", instruction):
             now.pointer = True
     return functions
 
 
 def stacks(prefix, library):
     functions = functions_of(prefix, library)
-    called = {name for one in functions.values() for name, _ in one.callees}
-    by_pointer = [name for name in functions if name not in called and not name.startswith("sk_")
-                  and re.match(r"_ZN|_R", name)]
     ret = 0 if prefix.startswith("arm") else 8
+    # A closure is called through a pointer, below the function that made it: by its name.
+    closures = {}
+    for name in functions:
+        maker = re.match(r"(_ZN.*?)\d+_\$u7b\$\$u7b\$closure", name)
+        if maker:
+            closures.setdefault(maker.group(1), []).append(name)
     known = {}
 
     def depth(name, way):
-        if name in known or name in way or name not in functions:
-            return known.get(name, (0, [name]) if name in way else (0, []))
-        one = functions[name]
-        deepest = (0, [])
-        callees = [callee for callee, _ in one.callees] + (by_pointer if one.pointer else [])
-        for callee in callees:
-            if callee != name:
-                deepest = max(deepest, depth(callee, way | {name}), key=lambda found: found[0])
-        result = (one.frame + ret + deepest[0], [f"{name} {one.frame + ret}"] + deepest[1])
-        if not way:
+        """The deepest way down, and whether it is the same wherever the call comes from."""
+        if name in known:
+            return known[name], True
+        if name in way or name not in functions:
+            return (0, []), True
+        one, below = functions[name], way | {name}
+        callees, fixed, deepest = set(one.callees - {name}), not one.pointer, (0, [])
+        if one.pointer:
+            for maker in below:
+                callees.update(closures.get(re.sub(r"17h[0-9a-f]{16}E$", "", maker), []))
+                callees.update(closure for path, found in closures.items() for closure in found
+                               if re.search(rf"\d{maker}$", path))
+        for callee in callees - below:
+            found, same = depth(callee, below)
+            fixed &= same
+            deepest = max(deepest, found, key=lambda one: one[0])
+        result = one.frame + ret + deepest[0], [f"{name} {one.frame + ret}"] + deepest[1]
+        if fixed:
             known[name] = result
-        return result
+        return result, fixed
 
-    sys.setrecursionlimit(10000)
-    return {name: depth(name, frozenset()) for name in sorted(functions) if re.match(r"sk_[a-z_]+$", name)}
+    return {name: depth(name, frozenset())[0] for name in sorted(functions) if re.match(r"sk_[a-z_]+$", name)}
 
 
 def main():
