@@ -84,6 +84,10 @@ bench-skperf: all ## Compare skperf with iperf3 (iperf3, Python 3)
 bench-python: all ## Compare the Python package with the built-in socket module
 	SK_LIBRARY="$(SHIP)/release/libsk.so" $(PYTHON) benches/python.py
 
+.PHONY: bench-embedded
+bench-embedded: ## Measure what it takes on small systems (rustup, gcc for armhf, Python 3)
+	$(PYTHON) benches/embedded.py --out "$(TARGET)/embedded"
+
 .PHONY: size
 size: all ## Measure the library, and what it adds to a program (Python 3)
 	CC="$(CC)" $(PYTHON) benches/size.py $(MEASURED) $(SIZE_FLAGS)
