@@ -21,7 +21,7 @@ DEB := $(TARGET)/deb
 EXAMPLES := $(patsubst c-examples/%.c,$(PROGRAMS)/%,$(wildcard c-examples/*.c))
 # The same call as in build/library.rs, so that neither undoes the other's work.
 BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --release \
-	--no-default-features --locked --crate-type=cdylib,staticlib -- --print=native-static-libs
+	--no-default-features --features=full --locked --crate-type=cdylib,staticlib -- --print=native-static-libs
 NATIVE := $(SHIP)/native-static-libs
 # Told to the scripts that measure.
 MEASURED = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"
@@ -57,6 +57,14 @@ check: ## Run every test
 torture: ## Make every system call of the library fail in every way, one by one (takes minutes)
 	SK_TORTURE=full nice -n 19 $(CARGO) test --locked --test torture
 
+.PHONY: cross
+cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (rustup, qemu-user)
+	$(PYTHON) tests/cross/run.py --out "$(TARGET)/cross" $(if $(FULL),--full)
+
+.PHONY: features
+features: ## Build the library with each part of it left out (clippy, binutils)
+	@sh tests/cross/features.sh "$(TARGET)/features"
+
 .PHONY: bench-calls
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)
 	CC="$(CC)" $(PYTHON) benches/calls.py $(MEASURED)
@@ -76,6 +84,10 @@ bench-skperf: all ## Compare skperf with iperf3 (iperf3, Python 3)
 .PHONY: bench-python
 bench-python: all ## Compare the Python package with the built-in socket module
 	SK_LIBRARY="$(SHIP)/release/libsk.so" $(PYTHON) benches/python.py
+
+.PHONY: bench-embedded
+bench-embedded: ## Measure what it takes on small systems (rustup, gcc for armhf, Python 3)
+	$(PYTHON) benches/embedded.py --out "$(TARGET)/embedded"
 
 .PHONY: size
 size: all ## Measure the library, and what it adds to a program (Python 3)

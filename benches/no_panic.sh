@@ -12,7 +12,7 @@ missing=sk_a_panic_is_reachable
 build() {
     env -u CARGO_ENCODED_RUSTFLAGS SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$folder" CARGO_TERM_COLOR=never \
         RUSTFLAGS="--cfg sk_no_panic -Clink-arg=-Wl,$2" \
-        "${CARGO:-cargo}" rustc --manifest-path "$1" --lib --release --no-default-features --locked \
+        "${CARGO:-cargo}" rustc --manifest-path "$1" --lib --release --no-default-features --features=full --locked \
         --crate-type cdylib -- --emit=link,obj > "$folder/said" 2>&1
 }
 

@@ -42,6 +42,7 @@ pub fn build(
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_BUILD_DIR", target)
         .args(["rustc", "--lib", "--profile", profile, "--no-default-features", "--locked", "--offline"])
+        .arg("--features=full")
         .arg("--message-format=json-render-diagnostics")
         .arg(format!("--crate-type={}", kind.unwrap_or("cdylib,staticlib")))
         .args(triple.map(|triple| format!("--target={triple}")))

@@ -14,6 +14,8 @@
 //! sys       the system calls
 //! ```
 #![no_std]
+// What only a function uses that is left out goes with it when the program is linked.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
 
 #[cfg(any(feature = "std", test))]
 extern crate std;

@@ -76,6 +76,7 @@ pub extern "C" fn sk_dup(s: sk_handle) -> sk_handle {
 /// `SK_EOTHER` with errno ETOOMANYREFS: too many are on their way and not yet received.
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See SCM_RIGHTS in unix(7).
+#[cfg(feature = "unix")]
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_send_handle(via: sk_handle, s: sk_handle) -> c_int {
     ret::status(|| socket::send_handle(via, s))
@@ -100,6 +101,7 @@ pub extern "C" fn sk_send_handle(via: sk_handle, s: sk_handle) -> c_int {
 ///
 /// Threads: any; processes that receive from copies of one socket get one handle each. Signals:
 /// not in a handler. Since 0.1. See SCM_RIGHTS in unix(7).
+#[cfg(feature = "unix")]
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_recv_handle(via: sk_handle) -> sk_handle {
     ret::handle(|| socket::recv_handle(via))
@@ -117,6 +119,7 @@ pub extern "C" fn sk_recv_handle(via: sk_handle) -> sk_handle {
 /// the system notes nothing).
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See SO_PEERCRED in unix(7).
+#[cfg(feature = "unix")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_peer_cred(s: sk_handle, out: *mut Cred) -> c_int {
     ret::status(|| {

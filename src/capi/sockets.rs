@@ -48,6 +48,7 @@ pub extern "C" fn sk_socket(family: c_int, r#type: c_int, protocol: c_int) -> sk
 /// `SK_ENOBUFS`, `SK_ENOMEM` as `sk_socket`.
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See socketpair(2), unix(7).
+#[cfg(feature = "unix")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_socketpair(r#type: c_int, out: *mut sk_handle) -> c_int {
     ret::status(|| {

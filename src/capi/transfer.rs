@@ -231,6 +231,7 @@ pub unsafe extern "C" fn sk_recvv(s: sk_handle, bufs: *const Buf, count: usize, 
 /// `SK_EADDRNOTAVAIL`, `SK_EINVAL` as the system tells: `local` is not an address of ours.
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See sendmmsg(2), udp(7).
+#[cfg(feature = "batches")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_send_batch(s: sk_handle, msgs: *const Dgram, count: usize, flags: c_int) -> i64 {
     ret::count(|| {
@@ -258,6 +259,7 @@ pub unsafe extern "C" fn sk_send_batch(s: sk_handle, msgs: *const Dgram, count: 
 ///
 /// Threads: any; the list is the call's until it returns. Signals: not in a handler. Since 0.1.
 /// See recvmmsg(2), udp(7).
+#[cfg(feature = "batches")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_recv_batch(s: sk_handle, msgs: *mut Dgram, count: usize, flags: c_int) -> i64 {
     ret::count(|| {

@@ -59,6 +59,7 @@ pub unsafe extern "C" fn sk_poll(items: *mut Item, count: usize, timeout: i64) -
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See epoll(7). A poller does not cross fork: in
 /// the child only `sk_close` works on it. Closing it wakes its waiters and lets its handles go.
+#[cfg(feature = "pollers")]
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller() -> sk_handle {
     ret::handle(poll::poller)
@@ -81,6 +82,7 @@ pub extern "C" fn sk_poller() -> sk_handle {
 /// `SK_ECLOSED` closed meanwhile; `SK_ENOMEM` no memory.
 ///
 /// Threads: any, also while others wait. Signals: not in a handler. Since 0.1. See epoll_ctl(2).
+#[cfg(feature = "pollers")]
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_add(p: sk_handle, s: sk_handle, events: u32, data: u64) -> c_int {
     ret::status(|| {
@@ -99,6 +101,7 @@ pub extern "C" fn sk_poller_add(p: sk_handle, s: sk_handle, events: u32, data: u
 /// `SK_ENOMEM` no memory.
 ///
 /// Threads: any, also while others wait. Signals: not in a handler. Since 0.1. See epoll_ctl(2).
+#[cfg(feature = "pollers")]
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_modify(p: sk_handle, s: sk_handle, events: u32, data: u64) -> c_int {
     ret::status(|| {
@@ -117,6 +120,7 @@ pub extern "C" fn sk_poller_modify(p: sk_handle, s: sk_handle, events: u32, data
 ///
 /// Threads: any; a wait that has begun may still report it. Signals: not in a handler. Since
 /// 0.1. See epoll_ctl(2).
+#[cfg(feature = "pollers")]
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_remove(p: sk_handle, s: sk_handle) -> c_int {
     ret::status(|| {
@@ -138,6 +142,7 @@ pub extern "C" fn sk_poller_remove(p: sk_handle, s: sk_handle) -> c_int {
 /// `SK_ECLOSED` closed meanwhile.
 ///
 /// Threads: any, several may wait on one poller. Signals: not in a handler. Since 0.1. See epoll_wait(2).
+#[cfg(feature = "pollers")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_poller_wait(p: sk_handle, out: *mut Event, capacity: usize, timeout: i64) -> i64 {
     ret::count(|| {
@@ -159,6 +164,7 @@ pub unsafe extern "C" fn sk_poller_wait(p: sk_handle, out: *mut Event, capacity:
 /// Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live poller).
 ///
 /// Threads: any. Signals: safe in a handler. Since 0.1. See eventfd(2).
+#[cfg(feature = "pollers")]
 #[unsafe(no_mangle)]
 pub extern "C" fn sk_poller_wake(p: sk_handle) -> c_int {
     ret::status(|| {

@@ -30,6 +30,7 @@ fn number(carries: Type) -> i32 {
 pub fn socket(family: Family, carries: Type, protocol: Protocol) -> Result<Handle> {
     use Protocol::*;
     let fits = match (family, carries) {
+        (Family::SK_UNIX, _) if !cfg!(feature = "unix") => return Err(Code::SK_EAFNOSUPPORT.into()),
         (Family::SK_UNSPEC, _) => return Err(Code::SK_EAFNOSUPPORT.into()),
         (Family::SK_UNIX, _) => protocol == SK_PROTO_DEFAULT,
         (_, Type::SK_STREAM) => {

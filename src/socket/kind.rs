@@ -130,7 +130,7 @@ impl Kind {
     }
 
     pub fn is_unix(self) -> bool {
-        self.family() == Family::SK_UNIX
+        cfg!(feature = "unix") && self.family() == Family::SK_UNIX
     }
 
     pub fn is_inet6(self) -> bool {

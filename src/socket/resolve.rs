@@ -22,6 +22,9 @@ pub fn numeric(host: &[u8]) -> Result<Option<Address>> {
 /// The addresses of a name. Under a limit it is looked up in a thread of its own, which may stay
 /// behind; and then a close of `caller` ends it: nothing wakes it, so it looks now and then.
 pub fn look_up(name: &Name, family: Family, timer: &mut Timer, caller: Option<&Socket>) -> Result<Addresses> {
+    if !cfg!(feature = "names") {
+        return Err(Code::SK_EHOSTNOTFOUND.into());
+    }
     let is_closed = || caller.is_some_and(|socket| socket.is_closed());
     let found = match timer.limit() {
         0 => return Err(Code::SK_EAGAIN.into()),

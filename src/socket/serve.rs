@@ -30,7 +30,7 @@ pub fn serve(text: &[u8], backlog: i32) -> Result<Handle> {
                 result => result,
             }
         }
-        Place::Address(address) if address.family == Family::SK_UNIX as u16 => {
+        Place::Address(address) if cfg!(feature = "unix") && address.family == Family::SK_UNIX as u16 => {
             match open(carries, &address, backlog) {
                 Err(error) if error.code == Code::SK_EADDRINUSE => {
                     clear_the_way(&address).map_err(|why| if why == IN_USE { error } else { why.into() })?;

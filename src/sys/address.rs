@@ -288,7 +288,7 @@ pub fn family(domain: c_int) -> Option<Family> {
         libc::AF_UNSPEC => Some(Family::SK_UNSPEC),
         libc::AF_INET => Some(Family::SK_INET),
         libc::AF_INET6 => Some(Family::SK_INET6),
-        libc::AF_UNIX => Some(Family::SK_UNIX),
+        libc::AF_UNIX if cfg!(feature = "unix") => Some(Family::SK_UNIX),
         _ => None,
     }
 }

@@ -410,7 +410,9 @@ fn tell_more(one: &mut Dgram, header: &msghdr, port: u16) {
     if let Some(local) = &mut local {
         **local = Address::NONE;
     }
-    let header = msghdr { msg_control: (&raw mut one.addr.path).cast(), ..*header };
+    // Not `msghdr { .., ..*header }`: musl's has private fields.
+    let mut header = *header;
+    header.msg_control = (&raw mut one.addr.path).cast();
     // SAFETY: the kernel has written so much control data there.
     one.segment = unsafe { read_control(&header, port, local) };
 }

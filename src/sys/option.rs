@@ -122,7 +122,7 @@ pub fn set_multicast_interface(fd: Fd, index: u32) -> Result<()> {
 pub fn set_send_timeout(fd: Fd, ms: u16) -> Result<()> {
     let time = libc::timeval {
         tv_sec: (ms / 1000).into(),
-        tv_usec: (u32::from(ms) % 1000 * 1000) as libc::suseconds_t,
+        tv_usec: i32::from(ms % 1000).saturating_mul(1000).into(),
     };
     set_value(fd, SEND_TIMEOUT, &time)
 }

@@ -36,7 +36,8 @@ impl Item {
 /// The count of ready items; 0: time is up.
 pub fn poll(items: &mut [Item], ns: Option<u64>) -> Result<usize, Errno> {
     let time = ns.map(|ns| libc::timespec {
-        tv_sec: (ns / 1_000_000_000).try_into().unwrap_or(libc::time_t::MAX),
+        // 68 years at most, which a time_t of 32 bits holds.
+        tv_sec: (ns / 1_000_000_000).min(i32::MAX as u64) as _,
         tv_nsec: (ns % 1_000_000_000) as _,
     });
     let time = time.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);

@@ -44,10 +44,11 @@ impl<'a> Pieces<'a> {
     /// Every piece that is not NULL is good for its length, exclusively where it is received
     /// into, as long as the result lives.
     pub unsafe fn new(list: &'a [Buf]) -> Option<Pieces<'a>> {
-        let mut total = 0i64;
+        // A call answers with an isize: with 32 bits, two good pieces can be too long together.
+        let mut total = 0isize;
         for piece in list {
             let len = isize::try_from(piece.len).ok().filter(|&len| len == 0 || !piece.data.is_null())?;
-            total = total.checked_add(len as i64)?;
+            total = total.checked_add(len)?;
         }
         Some(Pieces { begun: Self::NOTHING, list, of: PhantomData })
     }

@@ -15,13 +15,13 @@ static sk_addr addr, garbage;
     X(connect_null, sk_connect(h, NULL, 1), LISTENER)                                              \
     X(connect_addr_null, sk_connect_addr(h, NULL), LISTENER)                                       \
     X(send_null, sk_send(h, NULL, 1, 0), 0)                                                        \
-    X(send_too_long, sk_send(h, byte, (size_t)INT64_MAX + 1, 0), 0)                                \
+    X(send_too_long, sk_send(h, byte, (size_t)PTRDIFF_MAX + 1, 0), 0)                                \
     X(send_longest, sk_send(h, byte, SIZE_MAX, 0), 0)                                              \
     X(send_null_longest, sk_send(h, NULL, SIZE_MAX, SK_DONTWAIT), 0)                               \
     X(send_flags, sk_send(h, byte, 1, 1 << 10), 0)                                                 \
     X(send_null_zero_flags, sk_send(h, NULL, 0, -1), 0)                                            \
     X(recv_null, sk_recv(h, NULL, 1, SK_DONTWAIT), 0)                                              \
-    X(recv_too_long, sk_recv(h, byte, (size_t)INT64_MAX + 1, SK_DONTWAIT), 0)                      \
+    X(recv_too_long, sk_recv(h, byte, (size_t)PTRDIFF_MAX + 1, SK_DONTWAIT), 0)                      \
     X(recv_longest, sk_recv(h, byte, SIZE_MAX, SK_DONTWAIT), 0)                                    \
     X(recv_flags, sk_recv(h, byte, 1, SK_DONTWAIT | 1 << 30), 0)                                   \
     X(send_to_null, sk_send_to(h, NULL, 1, 0, NULL), 0)                                            \

@@ -19,7 +19,7 @@ CASE(batches_go_and_come_in_order)
         check_numbered(0, 0, 7);
         CHECK_EQ(in[7].flags, 0x77777777); /* nothing is written where none came */
         CHECK_EQ(in[7].addr.family, 0x7777);
-        CHECK_EQ(in[7].len, 0x7777777777777777);
+        CHECK_EQ(in[7].len, (size_t)0x7777777777777777);
         for (size_t i = 0; i < 7; i++) {
             if (message_pairs[k] == PAIR_UDP4 || message_pairs[k] == PAIR_UDP6) {
                 check_same(in[i].addr, local_of(p[0]));

@@ -17,7 +17,13 @@ static int refused; /* messages with a segment size that were refused, with `ref
 static int refuse_with;
 static int old_kernel;
 
-int sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+#ifdef __GLIBC__
+typedef int mmsg_flags;
+#else
+typedef unsigned mmsg_flags; /* as musl declares them */
+#endif
+
+int sendmmsg(int fd, struct mmsghdr *list, unsigned count, mmsg_flags flags)
 {
     calls += 1;
     for (unsigned i = 0; refuse_with != 0 && i < count; i++) {
@@ -31,7 +37,7 @@ int sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
     return (int)syscall(SYS_sendmmsg, fd, list, count, flags);
 }
 
-int recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags, struct timespec *timeout)
+int recvmmsg(int fd, struct mmsghdr *list, unsigned count, mmsg_flags flags, struct timespec *timeout)
 {
     calls += 1;
     return (int)syscall(SYS_recvmmsg, fd, list, count, flags, timeout);

@@ -269,6 +269,11 @@ static inline void thread_join(struct thread *t)
     CHECK_EQ(pthread_join(t->id, NULL), 0);
 }
 
+/* The kernel's number of futex(2): under an emulator, the one of the machine beneath. */
+#ifndef CHECK_FUTEX
+#define CHECK_FUTEX SYS_futex
+#endif
+
 /* Is this thread of ours asleep in a system call (other than a lock's)? */
 static inline int is_asleep(int tid)
 {
@@ -287,7 +292,7 @@ static inline int is_asleep(int tid)
     long number = -1;
     int fields = fscanf(f, "%ld", &number);
     fclose(f);
-    return fields == 1 && number >= 0 && number != SYS_futex;
+    return fields == 1 && number >= 0 && number != CHECK_FUTEX;
 }
 
 /* Returns once the thread is asleep in the kernel, or has ended (then false). */

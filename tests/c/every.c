@@ -296,13 +296,13 @@ CASE(outputs_are_written_only_on_success)
 /* Each length is refused where it is longer than a buffer can be; the pointer is not followed. */
 CASE(lengths_over_int64_max)
 {
-    static const size_t long_ones[] = {(size_t)INT64_MAX + 1, SIZE_MAX};
+    static const size_t long_ones[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX};
     sk_handle p[2], poller = MADE(sk_poller()), udp = udp_bound(SK_INET);
     prepare();
     tcp_pair(SK_INET, p);
     for (size_t i = 0; i < 2; i++) {
         size_t len = long_ones[i];
-        sk_buf pieces[2] = {{byte, 1}, {byte, len}}, halves[2] = {{byte, INT64_MAX}, {byte, INT64_MAX}};
+        sk_buf pieces[2] = {{byte, 1}, {byte, len}}, halves[2] = {{byte, PTRDIFF_MAX}, {byte, PTRDIFF_MAX}};
         sk_dgram d = dgram;
         some = 0;
         CHECK_FAILS(sk_send_all(p[0], byte, len, &some), SK_EINVAL);

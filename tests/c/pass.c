@@ -33,11 +33,11 @@ static void send_raw(sk_handle via, const int *fds, size_t count, const char *da
     m.msg_iov = &from;
     m.msg_iovlen = 1;
     m.msg_control = &control;
-    m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    m.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int)); /* musl has a socklen_t here */
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    c->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(c), fds, count * sizeof(int));
     CHECK_EQ(sendmsg((int)sk_fd(via), &m, 0), (ssize_t)len);
 }

@@ -122,7 +122,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     while (resolver_seen(&resolver.blocked))
         syscall(SYS_futex, &resolver.blocked, FUTEX_WAIT, 1, NULL, NULL, 0);
     if (resolver.slow_us > 0) {
-        struct timespec t = {resolver.slow_us / 1000000, resolver.slow_us % 1000000 * 1000};
+        struct timespec t = {(time_t)(resolver.slow_us / 1000000), (long)(resolver.slow_us % 1000000 * 1000)};
         nanosleep(&t, NULL);
     }
     struct addrinfo *first = NULL, **end = &first;

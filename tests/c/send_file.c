@@ -10,6 +10,9 @@ static int pretend;           /* sendfile sends nothing and says that it did */
 static int64_t pretended_end; /* of the file that it pretends to read */
 static int calls;
 
+#ifndef SYS_sendfile64 /* the one of 32 bits that goes beyond 2 GiB */
+#define SYS_sendfile64 SYS_sendfile
+#endif
 ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
     calls += 1;
@@ -22,7 +25,7 @@ ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
         int64_t most = left < 0x7ffff000 ? left : 0x7ffff000;
         return (ssize_t)(most < (int64_t)count ? most : (int64_t)count);
     }
-    return syscall(SYS_sendfile, out, in, offset, count);
+    return syscall(SYS_sendfile64, out, in, offset, count);
 }
 
 /* --- Which bytes ----------------------------------------------------------------------------- */

@@ -7,6 +7,9 @@ static int refusal;                            /* 0, or what every sendfile fail
 static int (*instead)(int out, ssize_t *sent); /* plays a call: 0 = sent so much, else errno */
 static int sends;
 
+#ifndef SYS_sendfile64 /* the one of 32 bits that goes beyond 2 GiB */
+#define SYS_sendfile64 SYS_sendfile
+#endif
 ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
     ssize_t sent = 0;
@@ -16,7 +19,7 @@ ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
         errno = error;
         return -1;
     }
-    return sent != 0 ? sent : syscall(SYS_sendfile, out, in, offset, count);
+    return sent != 0 ? sent : syscall(SYS_sendfile64, out, in, offset, count);
 }
 
 /* --- Limits ---------------------------------------------------------------------------------- */

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Builds the library for other processors and runs the C test programs there: under qemu-user, or
+directly where this machine can. `make cross`; FULL=1 runs every program and every linking.
+
+Needed: rustup, which has the core library for each processor, and the packages in PACKAGES.
+The last lines say for each processor how many cases passed, failed and were skipped.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+C99 = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+SKIPPED = 77
+# A case that hangs says where at its own limit, 20 s or what it asks for; qemu is slower.
+LIMIT = 120
+# What /proc/self/task/*/syscall says of a thread in a lock. It is the host's number, not the guest's.
+HOST_FUTEX = {"x86_64": 202, "aarch64": 98}
+
+
+class Processor:
+    def __init__(self, name, target, compiler, qemu=None, root=None):
+        self.name = name
+        self.target = target
+        self.compiler = compiler
+        self.qemu = qemu
+        self.root = root
+        self.static = target.endswith("musl")
+
+    def runner(self):
+        """What stands in front of a program to run it."""
+        return [self.qemu, "-L", self.root] if self.qemu else []
+
+    def flags(self):
+        if self.static:
+            return ["-static"]
+        # With 32 bits, readdir fails where a number of the file system's is longer.
+        large = ["-D_FILE_OFFSET_BITS=64"]
+        return large + [f"-DCHECK_FUTEX={HOST_FUTEX[platform.machine()]}"] if self.qemu else large
+
+
+PROCESSORS = [
+    Processor("aarch64", "aarch64-unknown-linux-gnu", "aarch64-linux-gnu-gcc", "qemu-aarch64", "/usr/aarch64-linux-gnu"),
+    Processor("armv7", "armv7-unknown-linux-gnueabihf", "arm-linux-gnueabihf-gcc", "qemu-arm", "/usr/arm-linux-gnueabihf"),
+    Processor("s390x", "s390x-unknown-linux-gnu", "s390x-linux-gnu-gcc", "qemu-s390x", "/usr/s390x-linux-gnu"),
+    Processor("i686", "i686-unknown-linux-gnu", "i686-linux-gnu-gcc", root="/usr/i686-linux-gnu"),
+    Processor("musl", "x86_64-unknown-linux-musl", "musl-gcc"),
+]
+
+# Command and Debian package; Debian's i686 compiler and gcc-multilib exclude each other.
+PACKAGES = [
+    ("qemu-arm", ["qemu-user"]),
+    ("aarch64-linux-gnu-gcc", ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]),
+    ("arm-linux-gnueabihf-gcc", ["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"]),
+    ("s390x-linux-gnu-gcc", ["gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"]),
+    ("i686-linux-gnu-gcc", ["gcc-i686-linux-gnu", "libc6-dev-i386-cross"]),
+    ("musl-gcc", ["musl-tools"]),
+]
+
+
+def call(command, limit=1800, **more):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit, **more)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}")
+    return done.stdout
+
+
+def install():
+    packages = [package for command, needed in PACKAGES if not shutil.which(command) for package in needed]
+    if packages:
+        sudo = [] if os.geteuid() == 0 else ["sudo"]
+        call(sudo + ["apt-get", "update"])
+        install = ["apt-get", "install", "-y", "--no-install-recommends"]
+        call(sudo + ["env", "DEBIAN_FRONTEND=noninteractive"] + install + packages)
+
+
+def core_library(processor):
+    """The core library of Rust for the processor, from rustup where it is missing."""
+    # Its folder, wherever rustup keeps the compiler.
+    folder = call(["rustc", "--print=target-libdir", f"--target={processor.target}"], cwd=ROOT).strip()
+    if not os.path.isdir(folder):
+        call(["rustup", "target", "add", processor.target], cwd=ROOT)
+
+
+def build(processor, out):
+    """The folder with libsk.a and libsk.so, and what the archive needs besides."""
+    kinds = "staticlib" if processor.static else "cdylib,staticlib"
+    environment = dict(os.environ, SK_NESTED_BUILD="1", CARGO_TARGET_DIR=str(out / "build"), CARGO_TERM_COLOR="never")
+    linker = f"CARGO_TARGET_{processor.target.upper().replace('-', '_')}_LINKER"
+    environment[linker] = processor.compiler
+    said = call(
+        ["cargo", "rustc", "--lib", "--release", "--no-default-features", "--features=full", "--locked", f"--target={processor.target}",
+         f"--crate-type={kinds}", "--", "--print=native-static-libs"],
+        cwd=ROOT, env=environment,
+    )
+    native = [line.split("native-static-libs:")[1].split() for line in said.splitlines() if "native-static-libs:" in line]
+    if native:
+        (out / f"{processor.name}.native").write_text(" ".join(native[0]))
+    folder = out / "build" / processor.target / "release"
+    name = folder / "libsk.so.0"
+    if not processor.static and not name.exists():
+        name.symlink_to("libsk.so")
+    return folder, (out / f"{processor.name}.native").read_text().split()
+
+
+def compile(processor, source, library, native, linking, out):
+    program = out / "programs" / f"{source.stem}-{processor.name}-{linking}"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    command = [processor.compiler, *C99, "-O2", "-g", *processor.flags(), f"-I{ROOT / 'include'}", source, "-o", program]
+    if linking == "archive":
+        command += [library / "libsk.a", *native, "-lpthread"]
+    else:
+        command += [library / "libsk.so", f"-Wl,-rpath,{library}", "-lpthread"]
+    if processor.root and not processor.qemu:
+        # This machine's own loader has no libraries of that processor.
+        command += [f"-Wl,-rpath,{processor.root}/lib", f"-Wl,--dynamic-linker={processor.root}/lib/ld-linux.so.2"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    return program, (done.stdout if done.returncode != 0 else None)
+
+
+def run(command):
+    """Exit status and output; a program that hangs is ended with all it has started."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    try:
+        said, _ = process.communicate(timeout=LIMIT)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        said, _ = process.communicate()
+        status = "hangs"
+    return status, said.decode(errors="replace").strip()
+
+
+def reason_to_leave_out(left_out, processor, program, case):
+    """left_out.json: [processors, "program::case" or "program", reason]."""
+    for where, name, reason in left_out:
+        here = processor.name in where or (processor.qemu and "qemu" in where)
+        if here and name in (program, f"{program}::{case}"):
+            return reason
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "target" / "cross")
+    parser.add_argument("--full", action="store_true", help="every program, linked both ways")
+    parser.add_argument("--only", action="append", help="a processor's name")
+    parser.add_argument("--program", action="append", help="a test program's name")
+    options = parser.parse_args()
+    out = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    plan = json.loads((ROOT / "tests/cross/plan.json").read_text())
+    sources = sorted((ROOT / "tests/c").glob("*.c"))
+    wanted = options.program or (None if options.full else plan["quick"])
+    if wanted:
+        sources = [source for source in sources if source.stem in wanted]
+
+    begin = time.monotonic()
+    install()
+    counts, broken = {}, []
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        processors = [one for one in PROCESSORS if not options.only or one.name in options.only]
+        for processor in processors:
+            core_library(processor)
+            library, native = build(processor, out)
+            print(f"{processor.name}: built after {time.monotonic() - begin:.0f} s", flush=True)
+            linkings = ["archive"] if processor.static else ["shared"]
+            jobs = [(source, linking) for source in sources for linking in linkings]
+            if not processor.static:
+                jobs += [(source, "archive") for source in sources
+                         if options.full and source.stem in plan["both"] or source.stem == "tcp"]
+            count = counts[processor.name] = {"passed": 0, "failed": 0, "skipped": 0}
+            cases = []
+            compiled = pool.map(lambda job: (job, compile(processor, job[0], library, native, job[1], out)), jobs)
+            for (source, linking), (program, error) in compiled:
+                if error:
+                    broken.append((f"{processor.name} {source.stem} [{linking}]", "does not compile", error))
+                    count["failed"] += 1
+                    continue
+                status, said = run(processor.runner() + [str(program), "--list"])
+                if status != 0:
+                    broken.append((f"{processor.name} {source.stem} [{linking}]", f"status {status}", said))
+                    count["failed"] += 1
+                    continue
+                for case in said.splitlines():
+                    reason = reason_to_leave_out(plan["left out"], processor, source.stem, case)
+                    if reason:
+                        count["skipped"] += 1
+                    else:
+                        cases.append((f"{processor.name} {source.stem}::{case} [{linking}]", program, case))
+
+            def one(entry):
+                name, program, case = entry
+                since = time.monotonic()
+                status, said = run(processor.runner() + [str(program), case])
+                return name, status, said, time.monotonic() - since
+
+            unlucky = []
+            for entry, (name, status, said, took) in zip(cases, pool.map(one, cases)):
+                if status not in (0, SKIPPED):
+                    unlucky.append(entry)
+                    print(f"--- {name}: status {status} after {took:.1f} s, once more later\n{said}", flush=True)
+                    continue
+                if status == 0:
+                    count["passed"] += 1
+                else:
+                    count["skipped"] += 1
+            # Times are short for an emulator on a busy machine: what failed is run again, alone.
+            for name, status, said, _ in map(one, unlucky):
+                if status == 0:
+                    count["passed"] += 1
+                    print(f"{name}: passed alone", flush=True)
+                else:
+                    count["failed"] += 1
+                    broken.append((name, f"status {status}", said))
+            print(f"{processor.name}: done after {time.monotonic() - begin:.0f} s", flush=True)
+
+    for name, why, said in broken:
+        print(f"broken: {name}: {why}\n{said}")
+    for name, count in counts.items():
+        print(f"{name}: {count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
+    return 1 if broken or not all(count["passed"] for count in counts.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
