@@ -168,6 +168,7 @@ fn cargo_c_installs_it() {
         "--offline",
         "--release",
         "--no-default-features",
+        "--features=full",
         "--libdir=lib",
     ]);
     cinstall.arg(format!("--prefix={}", other.display()));
