@@ -56,7 +56,7 @@ pub unsafe extern "C" fn sk_addr_format(addr: *const Address, out: *mut c_char, 
 }
 
 fn check(addr: &Address) -> Result<()> {
-    Raw::new(addr, false).map(drop).map_err(Into::into)
+    Ok(Raw::empty().set(addr, false)?)
 }
 
 /// Whether two addresses are the same: family, and what counts in it (address and port; scope;
@@ -97,8 +97,7 @@ pub unsafe extern "C" fn sk_addr_from_sockaddr(
         // SAFETY: NULL, or room for an address.
         let out = unsafe { args::out(out) }?;
         let raw = Raw::from_bytes(bytes).filter(Raw::is_whole).ok_or(Code::SK_EINVAL)?;
-        out.write(raw.address().ok_or(Code::SK_EAFNOSUPPORT)?);
-        Ok(())
+        raw.show(out).map(drop).ok_or(Code::SK_EAFNOSUPPORT.into())
     })
 }
 
@@ -121,7 +120,8 @@ pub unsafe extern "C" fn sk_addr_to_sockaddr(addr: *const Address, out: *mut c_v
         if out.is_null() {
             return Err(Code::SK_EINVAL.into());
         }
-        let raw = Raw::new(addr, false)?;
+        let mut raw = Raw::empty();
+        raw.set(addr, false)?;
         // SAFETY: not NULL, so writable for the bytes that len says.
         let room = unsafe { args::room(out, *len as usize) }?;
         let bytes = raw.bytes();

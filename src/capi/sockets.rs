@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int, c_void};
 
 use super::{args, ret, sk_handle};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::net::address::{Address, Family};
 use crate::socket::{self, How, Protocol, Socket, Type};
 
@@ -141,13 +141,8 @@ pub extern "C" fn sk_listen(s: sk_handle, backlog: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_accept(s: sk_handle, peer: *mut Address) -> sk_handle {
     ret::handle(|| {
-        let mut address = Address::NONE;
-        let handle = socket::accept(s, Some(&mut address))?;
         // SAFETY: NULL, or room for an address.
-        if let Some(peer) = unsafe { args::optional_out(peer) } {
-            peer.write(address);
-        }
-        Ok(handle)
+        socket::accept(s, unsafe { args::optional_out(peer) })
     })
 }
 
@@ -351,13 +346,6 @@ pub extern "C" fn sk_abort(s: sk_handle) -> c_int {
     ret::status(|| socket::abort(s))
 }
 
-fn tell(out: *mut Address, address: impl FnOnce() -> Result<Address>) -> Result<()> {
-    // SAFETY: NULL, or room for an address.
-    let out = unsafe { args::out(out) }?;
-    out.write(address()?);
-    Ok::<(), Error>(())
-}
-
 /// The socket's own address.
 ///
 /// s: a socket.
@@ -370,7 +358,8 @@ fn tell(out: *mut Address, address: impl FnOnce() -> Result<Address>) -> Result<
 pub unsafe extern "C" fn sk_local_addr(s: sk_handle, out: *mut Address) -> c_int {
     ret::status(|| {
         let socket = Socket::new(s)?;
-        tell(out, || socket.local_address())
+        // SAFETY: NULL, or room for an address.
+        socket.local_address(unsafe { args::out(out) }?).map(drop)
     })
 }
 
@@ -387,6 +376,7 @@ pub unsafe extern "C" fn sk_local_addr(s: sk_handle, out: *mut Address) -> c_int
 pub unsafe extern "C" fn sk_peer_addr(s: sk_handle, out: *mut Address) -> c_int {
     ret::status(|| {
         let socket = Socket::new(s)?;
-        tell(out, || socket.peer_address())
+        // SAFETY: NULL, or room for an address.
+        socket.peer_address(unsafe { args::out(out) }?).map(drop)
     })
 }

@@ -1,6 +1,7 @@
 //! The next client of a listener.
 
-use super::bind::shown;
+use core::mem::MaybeUninit;
+
 use super::create::{adopt, move_to};
 use super::pinned::Socket;
 use super::wait::Stop;
@@ -13,7 +14,7 @@ use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, option, poll, socket as calls};
 
 /// Waits for the next connection, under the listener's receive limit.
-pub fn accept(raw: i64, peer: Option<&mut Address>) -> Result<Handle> {
+pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handle> {
     let listener = Socket::new(raw)?.only(|kind| !kind.is_datagram())?;
     let mut address = Raw::empty();
     let mut timer = Timer::new(listener.slot.recv_limit.get());
@@ -40,7 +41,9 @@ pub fn accept(raw: i64, peer: Option<&mut Address>) -> Result<Handle> {
     }
     let handle = adopt(fd, listener.kind(), mark::CONNECTED, false)?;
     if let Some(peer) = peer {
-        *peer = shown(address).unwrap_or(Address::NONE);
+        if address.show(peer).is_none() {
+            peer.write(Address::NONE);
+        }
     }
     Ok(handle)
 }

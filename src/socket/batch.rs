@@ -5,6 +5,7 @@
 //! route refuses to, each segment on its own. A few parts go with each system call.
 
 use core::ffi::c_int;
+use core::mem::MaybeUninit;
 
 use once_cell::race::OnceBool;
 
@@ -15,6 +16,7 @@ use super::wait::Stop;
 use crate::error::{Code, Result};
 use crate::handle::slot::{Direction, mark};
 use crate::net::address::{Address, Family, SK_UNIX_PATH_MAX};
+use crate::sys::address::Raw;
 use crate::sys::batch::{self, Incoming, Outgoing, Part, Wanted};
 use crate::sys::socket::message;
 use crate::sys::time::Timer;
@@ -143,11 +145,15 @@ impl Socket {
     fn send_parts(&self, parts: Parts, flags: c_int, timer: &mut Timer) -> core::result::Result<usize, Stop> {
         let v6 = self.kind().is_inet6();
         // Only a Unix datagram socket waits for room at its peer.
+        let mut raw;
         let peer = match { parts }.next() {
-            Some(Part { to: Some(to), .. }) if self.kind().is_careful() => self.to_raw(to).ok(),
+            Some(Part { to: Some(to), .. }) if self.kind().is_careful() => {
+                raw = Raw::empty();
+                self.to_raw(to, &mut raw).ok().map(|()| &raw)
+            }
             _ => None,
         };
-        self.transmit_within(flags, peer.as_ref(), timer, &mut |flags| {
+        self.transmit_within(flags, peer, timer, &mut |flags| {
             if parts.plain {
                 batch::send_plain(self.fd(), parts.list, flags)
             } else {
@@ -187,7 +193,7 @@ impl Socket {
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         let wanted = Wanted {
             is_unix: self.kind().is_unix(),
-            port: if list.wants_local { self.local_address()?.port } else { 0 },
+            port: if list.wants_local { self.local_address(&mut MaybeUninit::uninit())?.port } else { 0 },
             cut: SK_TRUNC as u32,
         };
         // An empty datagram from nobody is none: a shutdown or the peer's end looks like that. But a

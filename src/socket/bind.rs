@@ -1,5 +1,7 @@
 //! The near end of a socket: its own address, and listening there.
 
+use core::mem::MaybeUninit;
+
 use super::flags::SK_FOREVER;
 use super::pinned::Socket;
 use crate::error::{Code, Error, Result};
@@ -8,13 +10,13 @@ use crate::net::address::{Address, Family};
 use crate::net::parse;
 use crate::sys::address::Raw;
 use crate::sys::socket::How;
-use crate::sys::{self, Errno, descriptor, option, socket as calls};
+use crate::sys::{self, Errno, Fd, descriptor, option, socket as calls};
 
 impl Socket {
-    /// The kernel's form of an address for this socket.
-    pub fn to_raw(&self, address: &Address) -> Result<Raw> {
+    /// Puts the kernel's form of an address for this socket there.
+    pub fn to_raw(&self, address: &Address, to: &mut Raw) -> Result<()> {
         let mapped = self.mapped(address)?;
-        Ok(Raw::new(address, mapped)?)
+        Ok(to.set(address, mapped)?)
     }
 
     /// Whether an address for this socket is an IPv4 one on a dual-stack socket, which it is
@@ -53,7 +55,8 @@ impl Socket {
     }
 
     pub fn bind(&self, address: &Address) -> Result<()> {
-        let raw = self.to_raw(address)?;
+        let mut raw = Raw::empty();
+        self.to_raw(address, &mut raw)?;
         if self.kind().is_tcp() && !self.slot.has(mark::REUSE_CHOSEN) {
             // So that a restarted server gets its port at once.
             option::set(self.fd(), option::REUSE_ADDR, 1)?;
@@ -118,26 +121,26 @@ impl Socket {
         Ok(())
     }
 
-    pub fn local_address(&self) -> Result<Address> {
-        self.shown(calls::local_address(self.fd()))
+    pub fn local_address<'a>(&self, to: &'a mut MaybeUninit<Address>) -> Result<&'a mut Address> {
+        self.show(calls::local_address, to)
     }
 
-    pub fn peer_address(&self) -> Result<Address> {
-        self.shown(calls::peer_address(self.fd()))
+    pub fn peer_address<'a>(&self, to: &'a mut MaybeUninit<Address>) -> Result<&'a mut Address> {
+        self.show(calls::peer_address, to)
     }
-}
 
-impl Socket {
     /// An address of this socket from the kernel. A close may have dissolved it meanwhile.
-    fn shown(&self, raw: sys::Result<Raw>) -> Result<Address> {
+    fn show<'a>(
+        &self,
+        ask: fn(Fd, &mut Raw) -> sys::Result<()>,
+        to: &'a mut MaybeUninit<Address>,
+    ) -> Result<&'a mut Address> {
+        let mut raw = Raw::empty();
+        let answer = ask(self.fd(), &mut raw);
         if self.is_closed() {
             return Err(Code::SK_ECLOSED.into());
         }
-        shown(raw?)
+        answer?;
+        raw.show(to).ok_or(Code::SK_EAFNOSUPPORT.into())
     }
-}
-
-/// An address from the kernel.
-pub fn shown(raw: Raw) -> Result<Address> {
-    raw.address().ok_or(Code::SK_EAFNOSUPPORT.into())
 }

@@ -9,7 +9,6 @@ use crate::error::{Code, Result};
 use crate::handle::slot::{CLAIM, mark};
 use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
-use crate::sys::address::{Family, Raw};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
 use crate::sys::{Fd, descriptor, epoll, errno, option, poll, socket as calls};
@@ -69,7 +68,7 @@ pub fn leave_poller(slot: &Slot, fd: Fd) {
 fn reset(fd: Fd, now: bool) {
     let set = option::set_linger(fd, Some(0));
     if now || set.is_err() {
-        let _ = calls::connect(fd, &Raw::only_family(Family::SK_UNSPEC));
+        let _ = calls::dissolve(fd);
     }
 }
 
@@ -160,7 +159,7 @@ impl Socket {
 pub fn finish(raw: i64, limit: impl FnOnce() -> Result<i64>) -> Result<()> {
     let ended = {
         let socket = Socket::stream(raw)?;
-        if !socket.slot.has(mark::CONNECTED) && calls::peer_address(socket.fd()).is_err() {
+        if !socket.slot.has(mark::CONNECTED) && !calls::is_connected(socket.fd()) {
             return Err(Code::SK_EOPNOTSUPP.into());
         }
         let limit = limit()?;

@@ -3,7 +3,6 @@
 //! Sockets that can be connected are non-blocking until they are, so that a connection
 //! attempt is always one that can be waited for, given up, and woken by a close.
 
-use super::bind::shown;
 use super::pinned::Socket;
 use super::resolve::{look_up, numeric};
 use super::wait::Stop;
@@ -58,10 +57,11 @@ impl Socket {
     pub fn connect_within(&self, address: &Address, timer: &mut Timer) -> Result<()> {
         let _keep = errno::Restore::later();
         if address.family == Family::SK_UNSPEC as u16 && self.kind().is_datagram() {
-            self.connect_at_once(&Raw::only_family(Family::SK_UNSPEC))?;
+            calls::dissolve(self.fd())?;
             return self.undo_if_closed();
         }
-        let raw = self.to_raw(address)?;
+        let mut raw = Raw::empty();
+        self.to_raw(address, &mut raw)?;
         if self.kind().is_datagram() {
             self.connect_at_once(&raw).map_err(|errno| self.address_error(errno, address))?;
             return self.undo_if_closed();
@@ -127,7 +127,7 @@ impl Socket {
                 // The next connect gives the result of the attempt, once.
                 Ok(_) => {}
                 Err(Stop::Time) => {
-                    let _ = calls::connect(self.fd(), &Raw::only_family(Family::SK_UNSPEC));
+                    let _ = calls::dissolve(self.fd());
                     self.undo_if_closed()?;
                     return Err(Failed::Stop(Stop::Time));
                 }
@@ -143,7 +143,7 @@ impl Socket {
         if self.slot.has(mark::LISTENING) {
             return Err(Failed::Error(Code::SK_EINVAL.into()));
         }
-        if self.slot.has(mark::CONNECTED) || self.is_shared() && self.is_connected() {
+        if self.slot.has(mark::CONNECTED) || self.is_shared() && calls::is_connected(self.fd()) {
             return Err(Failed::Error(Code::SK_EISCONN.into()));
         }
         let mut sliced = false;
@@ -185,11 +185,6 @@ impl Socket {
             self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;
         }
-    }
-
-    /// Whether the socket has a peer now.
-    pub fn is_connected(&self) -> bool {
-        calls::peer_address(self.fd()).and_then(|raw| shown(raw).map_err(|_| Errno(libc::ENOTCONN))).is_ok()
     }
 }
 

@@ -72,7 +72,7 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
 /// What a socket from outside is like. NONBLOCKING: it has still to be made so.
 fn marks_of(fd: Fd, kind: Kind) -> u32 {
     let listening = option::get(fd, option::LISTENING) == Ok(1);
-    let connected = calls::peer_address(fd).is_ok();
+    let connected = calls::is_connected(fd);
     let mut marks = mark::REUSE_CHOSEN;
     if listening {
         marks |= mark::LISTENING | mark::INHERITS;

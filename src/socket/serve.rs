@@ -102,9 +102,10 @@ const IN_USE: Errno = Errno(libc::EADDRINUSE);
 fn clear_the_way(address: &Address) -> core::result::Result<(), Errno> {
     let path = Path::of(address).ok_or(IN_USE)?;
     let Some(found) = path.file()? else { return Ok(()) };
+    let mut lock = Raw::empty();
+    lock.set(&lock_of(found), false)?;
     let probe = calls::socket(domain(Family::SK_UNIX), DGRAM, 0, true)?;
-    let cleared = calls::bind(probe, &Raw::new(&lock_of(found), false)?)
-        .and_then(|()| remove_dead(probe, address, &path, found));
+    let cleared = calls::bind(probe, &lock).and_then(|()| remove_dead(probe, address, &path, found));
     descriptor::close(probe);
     cleared
 }
@@ -113,7 +114,9 @@ fn remove_dead(probe: i32, address: &Address, path: &Path, found: Id) -> core::r
     if path.file()? != Some(found) {
         return Err(IN_USE);
     }
-    match calls::connect(probe, &Raw::new(address, false)?) {
+    let mut raw = Raw::empty();
+    raw.set(address, false)?;
+    match calls::connect(probe, &raw) {
         Err(Errno(libc::ECONNREFUSED)) => match path::remove(path.as_c()) {
             Err(Errno(libc::ENOENT)) => Ok(()),
             removed => removed,

@@ -210,16 +210,25 @@ impl Socket {
 
     /// Any receive, with the sender's address; a stream has none.
     pub fn recv_from(&self, data: Buffer, flags: c_int, from: &mut MaybeUninit<Address>) -> Result<usize> {
-        let mut address = Raw::only_family(Family::SK_UNSPEC);
-        let received = if self.kind().is_stream() {
-            self.recv(data, flags)?
-        } else {
-            let asked = Receive::new(flags, self.kind())?;
-            // What stays where the kernel has no name for the sender: an unnamed Unix socket.
-            address = Raw::only_family(self.kind().family());
-            self.receive(asked, &mut |flags| calls::recv_from(self.fd(), data, flags, &mut address))?
-        };
-        from.write(address.address().unwrap_or(Address::NONE));
+        if !self.kind().is_stream() {
+            return self.recv_datagram(data, flags, from);
+        }
+        let received = self.recv(data, flags)?;
+        from.write(Address::NONE);
+        Ok(received)
+    }
+
+    #[inline(never)] // it takes stack that a stream does not need
+    fn recv_datagram(&self, data: Buffer, flags: c_int, from: &mut MaybeUninit<Address>) -> Result<usize> {
+        let kind = self.kind();
+        let asked = Receive::new(flags, kind)?;
+        // What stays where the kernel has no name for the sender: an unnamed Unix socket.
+        let mut address = Raw::only_family(kind.family());
+        let received =
+            self.receive(asked, &mut |flags| calls::recv_from(self.fd(), data, flags, &mut address))?;
+        if address.show(from).is_none() {
+            from.write(Address::NONE);
+        }
         Ok(received)
     }
 
@@ -241,9 +250,10 @@ impl Socket {
     /// Any send to an address.
     pub fn send_to(&self, data: &[u8], flags: c_int, to: &Address) -> Result<usize> {
         let asked = Send::new(flags)?;
-        let address = self.to_raw(to)?;
+        let mut address = Raw::empty();
+        self.to_raw(to, &mut address)?;
         if self.kind().is_stream() {
-            let code = if self.is_connected() { Code::SK_EISCONN } else { Code::SK_ENOTCONN };
+            let code = if calls::is_connected(self.fd()) { Code::SK_EISCONN } else { Code::SK_ENOTCONN };
             return Err(code.into());
         }
         self.transmit(asked, Some(&address), &mut |flags| calls::send_to(self.fd(), data, flags, &address))
@@ -381,6 +391,7 @@ impl Socket {
 
     /// Sleeps until a Unix datagram peer that this socket is not connected to has room: there
     /// is only a socket connected to it that can tell.
+    #[inline(never)]
     fn sleep_for_room_at(&self, peer: &Raw, timer: &mut Timer) -> core::result::Result<i16, Stop> {
         let mut own = [Item::new(self.fd(), poll::OUT)];
         if poll::poll(&mut own, Some(0)) == Ok(0) {

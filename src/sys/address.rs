@@ -224,8 +224,10 @@ unsafe fn other_in_place(to: *mut Address, len: usize) {
             }
             (_, len) => {
                 let bytes = core::slice::from_raw_parts(to.cast::<u8>(), len);
-                let shown = Raw::from_bytes(bytes).and_then(|raw| raw.address());
-                to.write(shown.unwrap_or(Address::NONE));
+                let raw = Raw::from_bytes(bytes);
+                if raw.is_none_or(|raw| raw.show(&mut *to.cast()).is_none()) {
+                    to.write(Address::NONE);
+                }
             }
         }
     }
@@ -301,7 +303,7 @@ impl Raw {
         Raw { any: Any { storage }, len: size_of::<Any>() as socklen_t }
     }
 
-    /// AF_UNSPEC, which dissolves an association; for Unix bind: a free abstract name.
+    /// Of a family, and no more. For a Unix bind: a free abstract name.
     pub fn only_family(family: Family) -> Raw {
         let mut raw = Raw::empty();
         raw.any.storage.ss_family = domain(family) as sa_family_t;
@@ -334,37 +336,36 @@ impl Raw {
         Some(raw)
     }
 
-    /// What an address looks like to the kernel. `mapped`: for a dual-stack socket, which
+    /// Takes the form that an address has for the kernel. `mapped`: for a dual-stack socket, which
     /// takes IPv4 addresses in their IPv6 form (RFC 4291, 2.5.5.2).
-    pub fn new(address: &Address, mapped: bool) -> Result<Raw> {
-        let mut raw = Raw::empty();
-        match address.family {
-            f if f == Family::SK_UNSPEC as u16 => Ok(Raw::only_family(Family::SK_UNSPEC)),
+    pub fn set(&mut self, address: &Address, mapped: bool) -> Result<()> {
+        let len = match address.family {
             f if f == Family::SK_INET as u16 && !mapped => {
-                raw.any.inet = Inet::new(address).0;
-                raw.len = size_of::<sockaddr_in>() as socklen_t;
-                Ok(raw)
+                self.any.inet = Inet::new(address).0;
+                size_of::<sockaddr_in>()
             }
             f if f == Family::SK_INET as u16 || f == Family::SK_INET6 as u16 => {
-                raw.any.inet6 = Inet6::new(address).0;
-                raw.len = size_of::<sockaddr_in6>() as socklen_t;
-                Ok(raw)
+                self.any.inet6 = Inet6::new(address).0;
+                size_of::<sockaddr_in6>()
             }
             f if f == Family::SK_UNIX as u16 => {
-                let len = address.path_len as usize;
-                if len > SK_UNIX_PATH_MAX {
-                    return Err(Errno(libc::EINVAL));
+                let used = address.path_len as usize;
+                let path = address.path.get(..used).ok_or(Errno(libc::EINVAL))?;
+                self.any.storage.ss_family = libc::AF_UNIX as sa_family_t;
+                // SAFETY: any bytes are a sockaddr_un.
+                for (to, from) in unsafe { &mut self.any.unix.sun_path }.iter_mut().zip(path) {
+                    *to = *from;
                 }
-                if len == 0 {
-                    return Ok(Raw::only_family(Family::SK_UNIX));
-                }
-                raw.any.unix =
-                    sockaddr_un { sun_family: libc::AF_UNIX as sa_family_t, sun_path: address.path };
-                raw.len = (UNIX_HEADER + len) as socklen_t;
-                Ok(raw)
+                if used == 0 { size_of::<sa_family_t>() } else { UNIX_HEADER + used }
             }
-            _ => Err(Errno(libc::EINVAL)),
-        }
+            f if f == Family::SK_UNSPEC as u16 => {
+                self.any.storage.ss_family = libc::AF_UNSPEC as sa_family_t;
+                size_of::<sa_family_t>()
+            }
+            _ => return Err(Errno(libc::EINVAL)),
+        };
+        self.len = len as socklen_t;
+        Ok(())
     }
 
     /// As long as an address of its family must be.
@@ -383,24 +384,32 @@ impl Raw {
         c_int::from(unsafe { self.any.storage.ss_family })
     }
 
-    /// The address as libsk shows it: one of a dual-stack socket's IPv4 peers as `SK_INET`.
-    /// `None`: of no family that libsk has, or too short for its family.
-    pub fn address(&self) -> Option<Address> {
+    /// Puts the address there as libsk shows it: one of a dual-stack socket's IPv4 peers as `SK_INET`.
+    /// `None`, and nothing is written: of no family that libsk has, or too short for its family.
+    pub fn show<'a>(&self, to: &'a mut MaybeUninit<Address>) -> Option<&'a mut Address> {
         let len = self.len as usize;
-        let mut address = Address::NONE;
-        match self.family() {
-            _ if len < size_of::<sa_family_t>() => {}
-            libc::AF_UNSPEC => {}
-            libc::AF_INET if len >= size_of::<sockaddr_in>() => {
+        let family = if len < size_of::<sa_family_t>() { libc::AF_UNSPEC } else { self.family() };
+        let least = match family {
+            libc::AF_UNSPEC | libc::AF_UNIX => 0,
+            libc::AF_INET => size_of::<sockaddr_in>(),
+            libc::AF_INET6 => size_of::<sockaddr_in6>(),
+            _ => return None,
+        };
+        if len < least {
+            return None;
+        }
+        let address = to.write(Address::NONE);
+        match family {
+            libc::AF_INET => {
                 // SAFETY: `any` was zeroed when made, and any bytes are a sockaddr_in.
                 let inet = unsafe { &self.any.inet };
                 address.family = Family::SK_INET as u16;
                 address.port = u16::from_be(inet.sin_port);
-                set_ipv4(&mut address, inet.sin_addr.s_addr.to_ne_bytes());
+                set_ipv4(address, inet.sin_addr.s_addr.to_ne_bytes());
             }
-            libc::AF_INET6 if len >= size_of::<sockaddr_in6>() => {
+            libc::AF_INET6 => {
                 // SAFETY: as for AF_INET.
-                show_inet6(&mut address, unsafe { &self.any.inet6 });
+                show_inet6(address, unsafe { &self.any.inet6 });
             }
             libc::AF_UNIX => {
                 // SAFETY: as for AF_INET.
@@ -418,7 +427,7 @@ impl Raw {
                 }
                 address.path_len = used as u32;
             }
-            _ => return None,
+            _ => {}
         }
         Some(address)
     }

@@ -187,7 +187,8 @@ impl Beside<'_> {
     #[inline(never)]
     fn long_name(&mut self, address: &Address) -> Option<(*mut c_void, usize)> {
         if address.family == Family::SK_UNIX as u16 {
-            let raw = Raw::new(address, false).ok()?;
+            let mut raw = Raw::empty();
+            raw.set(address, false).ok()?;
             let (from, len) = raw.as_ptr();
             // SAFETY: a `Raw` is larger than any sockaddr_un, and begins with it.
             let name = self.put(unsafe { from.cast::<libc::sockaddr_un>().read() })?;

@@ -3,6 +3,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_void};
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -72,7 +73,7 @@ fn address_of(entry: &addrinfo) -> Option<Address> {
     }
     // SAFETY: the entry says where its address is, and how long.
     let bytes = unsafe { core::slice::from_raw_parts(entry.ai_addr.cast::<u8>(), entry.ai_addrlen as usize) };
-    Raw::from_bytes(bytes)?.address()
+    Raw::from_bytes(bytes)?.show(&mut MaybeUninit::uninit()).copied()
 }
 
 fn same_host(a: &Address, b: &Address) -> bool {

@@ -8,7 +8,7 @@ use libc::c_int;
 
 use super::address::{Address, Raw, Sockaddr, SockaddrRoom};
 pub use super::direct::Answer;
-use super::{Fd, Result, direct, syscall};
+use super::{Errno, Fd, Result, direct, syscall};
 
 pub use super::linux::{accept, pair, socket};
 
@@ -46,6 +46,20 @@ pub fn connect(fd: Fd, address: &Raw) -> Result<()> {
     let (address, len) = address.as_ptr();
     // SAFETY: address and length are those of one `Raw`.
     unsafe { syscall!(connect(fd, address, len)) }.map(drop)
+}
+
+/// Takes the peer of a datagram socket away, or gives up an attempt to connect.
+#[inline(never)]
+pub fn dissolve(fd: Fd) -> Result<()> {
+    let family = libc::AF_UNSPEC as libc::sa_family_t;
+    let len = size_of_val(&family) as libc::socklen_t;
+    loop {
+        // SAFETY: a family is all that is read of an address of none.
+        match unsafe { syscall!(connect(fd, (&raw const family).cast(), len)) } {
+            Err(Errno(libc::EINTR)) => {}
+            result => return result.map(drop),
+        }
+    }
 }
 
 pub fn shutdown(fd: Fd, how: How) -> Result<()> {
@@ -153,18 +167,20 @@ pub fn recv_from_plain<'a, T>(
     }
 }
 
-pub fn local_address(fd: Fd) -> Result<Raw> {
-    let mut raw = Raw::empty();
-    let (address, len) = raw.fill();
+pub fn local_address(fd: Fd, to: &mut Raw) -> Result<()> {
+    let (address, len) = to.fill();
     // SAFETY: address and length are those of one `Raw`, exclusively ours.
-    unsafe { syscall!(getsockname(fd, address, len)) }?;
-    Ok(raw)
+    unsafe { syscall!(getsockname(fd, address, len)) }.map(drop)
 }
 
-pub fn peer_address(fd: Fd) -> Result<Raw> {
-    let mut raw = Raw::empty();
-    let (address, len) = raw.fill();
+pub fn peer_address(fd: Fd, to: &mut Raw) -> Result<()> {
+    let (address, len) = to.fill();
     // SAFETY: address and length are those of one `Raw`, exclusively ours.
-    unsafe { syscall!(getpeername(fd, address, len)) }?;
-    Ok(raw)
+    unsafe { syscall!(getpeername(fd, address, len)) }.map(drop)
+}
+
+/// Whether the socket has a peer now.
+#[inline(never)]
+pub fn is_connected(fd: Fd) -> bool {
+    peer_address(fd, &mut Raw::empty()).is_ok()
 }

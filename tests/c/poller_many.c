@@ -45,6 +45,7 @@ static void far_ends(int from, int to)
 }
 
 /* Exact, unlike VmRSS, which the system counts for each processor apart. */
+/* Memory of our own: pages of programs and libraries come and go as the kernel likes. */
 static long resident_kib(void)
 {
     char line[256];
@@ -53,7 +54,7 @@ static long resident_kib(void)
     if (f == NULL) f = fopen("/proc/self/status", "re");
     CHECK(f != NULL);
     while (kib < 0 && fgets(line, sizeof line, f) != NULL) {
-        if (sscanf(line, "Rss: %ld kB", &kib) != 1 && sscanf(line, "VmRSS: %ld kB", &kib) != 1) kib = -1;
+        if (sscanf(line, "Anonymous: %ld kB", &kib) != 1 && sscanf(line, "RssAnon: %ld kB", &kib) != 1) kib = -1;
     }
     fclose(f);
     CHECK_GT(kib, 0);
