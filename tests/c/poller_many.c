@@ -44,8 +44,8 @@ static void far_ends(int from, int to)
     _exit(0);
 }
 
-/* Exact, unlike VmRSS, which the system counts for each processor apart. */
-/* Memory of our own: pages of programs and libraries come and go as the kernel likes. */
+/* Memory of our own: pages of programs and libraries come and go as the kernel likes. Exact, unlike
+ * VmRSS, which the system counts for each processor apart. */
 static long resident_kib(void)
 {
     char line[256];
