@@ -89,6 +89,8 @@ pub mod mark {
     pub const FOREIGN: u32 = 1 << 23;
     /// The kernel does not cut what is sent into segments here.
     pub const SINGLY: u32 = 1 << 24;
+    /// The last receive of a batch found few.
+    pub const SPARSE: u32 = 1 << 26;
     /// A thread is at a receive that takes more than one system call.
     pub const RECEIVING: u32 = 1 << 25;
 }

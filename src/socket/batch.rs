@@ -30,6 +30,10 @@ const MOST_BYTES: usize = 65_507;
 /// the whole as one datagram.
 static CUTS: OnceBool = OnceBool::new();
 
+/// Datagrams that a receive asks for at first where the last one found no more. One that keeps up
+/// with its sender should not pay for the headers of as many as there is room for.
+const FEW: usize = 8;
+
 /// The parts from a place on.
 #[derive(Clone, Copy)]
 struct Parts<'a> {
@@ -199,16 +203,22 @@ impl Socket {
         // An empty datagram from nobody is none: a shutdown or the peer's end looks like that. But a
         // Unix datagram socket may well receive such a one.
         let nobody_is_real = || self.kind().is_careful() && !self.is_closed();
-        // A peek would show the first one again and again.
-        let most = if asked.system & message::PEEK != 0 { 1 } else { usize::MAX };
+        let peek = asked.system & message::PEEK != 0;
+        let sparse = self.slot.has(mark::SPARSE);
+        let most = match (peek, sparse) {
+            // A peek would show the first one again and again.
+            (true, _) => 1,
+            (false, true) => FEW,
+            (false, false) => usize::MAX,
+        };
         let (mut some, mut rest) = list.split(most);
         let first = self.receive_within(asked.system, &mut timer, &mut |flags| {
             batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real)
         })?;
         let mut total = first;
         let mut received = first;
-        while received == some.len() && !rest.is_empty() && most > 1 {
-            (some, rest) = rest.split(most);
+        while received == some.len() && !rest.is_empty() && !peek {
+            (some, rest) = rest.split(usize::MAX);
             let flags = asked.system | message::DONTWAIT;
             received = match batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real) {
                 Ok(received) => received,
@@ -220,6 +230,9 @@ impl Socket {
                 }
             };
             total = total.saturating_add(received);
+        }
+        if sparse != (total <= FEW) {
+            if sparse { self.slot.unmark(mark::SPARSE) } else { self.slot.mark(mark::SPARSE) }
         }
         Ok(total)
     }

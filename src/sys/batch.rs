@@ -129,13 +129,19 @@ impl<'a> Incoming<'a> {
     /// In each message data is NULL or writable for its room, and local NULL or room for an
     /// address, as long as the result lives.
     pub unsafe fn new(list: &'a mut [Dgram]) -> Option<Incoming<'a>> {
-        let mut wants_local = false;
+        // There may be room for many, for the few that come: as little as can be for each.
+        let (mut rooms, mut locals) = (0usize, 0usize);
         for one in list.iter() {
-            if !good(one.data, one.room) {
+            if one.data.is_null() && one.room > 0 {
                 return None;
             }
-            wants_local |= !one.local.is_null();
+            rooms |= one.room;
+            locals |= one.local.addr();
         }
+        if isize::try_from(rooms).is_err() {
+            return None;
+        }
+        let wants_local = locals != 0;
         Some(Incoming { list, wants_local })
     }
 

@@ -71,6 +71,19 @@ CASE(as_many_as_there_are_with_few_system_calls)
     /* Exactly what one system call takes, and nothing behind it. */
     CHECK_GIVES(sk_send_batch(s, out, 64, 0), 64);
     CHECK_GIVES(sk_recv_batch(r, in, MOST, 0), 64);
+    /* After a few, the next ones are taken all the same, and from then on with few calls again. */
+    for (int round = 0; round < 2; round++) {
+        CHECK_GIVES(sk_send_batch(s, out, 3, 0), 3);
+        CHECK_GIVES(sk_recv_batch(r, in, MOST, 0), 3);
+    }
+    for (int round = 0; round < 2; round++) {
+        CHECK_GIVES(sk_send_batch(s, out, 64, 0), 64);
+        empty_room();
+        calls = 0;
+        CHECK_GIVES(sk_recv_batch(r, in, 64, 0), 64);
+        CHECK_EQ(calls, round == 0 ? 2 : 1);
+        check_numbered(0, 0, 64);
+    }
 }
 
 CASE(each_to_an_address_of_its_own)
