@@ -77,7 +77,7 @@ fn accept_reserved(listener: &Socket, peer: &mut Raw) -> sys::Result<Fd> {
         None => Err(Errno(libc::EMFILE)),
     };
     match accepted {
-        Ok(fd) => move_to(reserved, fd),
+        Ok(fd) => Ok(move_to(reserved, fd)),
         Err(errno) => {
             descriptor::close(reserved);
             Err(errno)

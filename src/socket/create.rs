@@ -125,11 +125,15 @@ pub fn house(fd: Fd) -> Result<Fd> {
     }
 }
 
-/// Moves a descriptor to a number that was reserved for it. The old number is gone.
-pub fn move_to(reserved: Fd, fd: Fd) -> core::result::Result<Fd, Errno> {
-    let replaced = descriptor::replace(reserved, fd);
-    descriptor::close(fd);
-    replaced.map(|()| reserved).inspect_err(|_| descriptor::close(reserved))
+/// Moves a descriptor to a number that was reserved for it. Where that fails it keeps its own: it
+/// is not lost, and `house` looks for another place. One of the two numbers is gone.
+pub fn move_to(reserved: Fd, fd: Fd) -> Fd {
+    let (kept, gone) = match descriptor::replace(reserved, fd) {
+        Ok(()) => (reserved, fd),
+        Err(_) => (fd, reserved),
+    };
+    descriptor::close(gone);
+    kept
 }
 
 /// Makes a descriptor with a number that has a slot a handle.

@@ -67,7 +67,7 @@ impl Socket {
             }
         };
         *came = match (taken.fd, copy) {
-            (Some(fd), Some(copy)) => Some(move_to(copy, fd)?),
+            (Some(fd), Some(copy)) => Some(move_to(copy, fd)),
             (None, Some(copy)) if taken.no_room => Some(copy),
             (None, Some(copy)) => {
                 descriptor::close(copy);

@@ -186,6 +186,36 @@ CASE(a_full_table_leaves_the_connection_queued)
     close(raw);
 }
 
+/* The library's, which is told here that another thread is just opening that number. */
+static int dup3_fails;
+int dup3(int from, int to, int flags)
+{
+    if (dup3_fails) {
+        errno = EBUSY;
+        return -1;
+    }
+    return (int)syscall(SYS_dup3, from, to, flags);
+}
+
+CASE(a_connection_that_can_not_be_moved_is_not_lost)
+{
+    sk_config c = config_of(8, NULL, 0);
+    CHECK_OK(sk_init(&c));
+    sk_handle listener = tcp_listener(SK_INET, 8), s = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+    CHECK_OK(sk_connect(s, "127.0.0.1", port_of(listener)));
+    CHECK_GIVES(sk_send(s, "x", 1, 0), 1);
+    int fds = open_fds();
+    dup3_fails = 1;
+    sk_handle r = MADE(sk_accept(listener, NULL));
+    dup3_fails = 0;
+    CHECK_EQ(open_fds(), fds + 1);
+    char b;
+    CHECK_GIVES(sk_recv(r, &b, 1, 0), 1);
+    CHECK_EQ(b, 'x');
+    CHECK_OK(sk_close(r));
+    CHECK_EQ(open_fds(), fds);
+}
+
 CASE(open_count_counts_every_kind)
 {
     sk_handle p[2], q[2];
