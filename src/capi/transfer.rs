@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 
 use super::sockets::{sk_recv, sk_send};
 use super::{args, ret, sk_handle};
-use crate::error::{Code, Result};
+use crate::error::Code;
 use crate::net::address::Address;
 use crate::socket::{self, Socket};
 use crate::sys::batch::{Dgram, Incoming, Outgoing};
@@ -126,11 +126,14 @@ pub unsafe extern "C" fn sk_send_all(
     sent: *mut usize,
 ) -> c_int {
     let mut done = 0;
-    let status = ret::status(|| {
-        let socket = Socket::stream(s)?;
+    let status = if args::is_some(data, len) {
+        // SAFETY: readable for len bytes during the call.
+        let data = unsafe { core::slice::from_raw_parts(data.cast(), len) };
+        socket::send_all(s, data, &mut done).to_c() as c_int
+    } else {
         // SAFETY: NULL, or readable for len bytes during the call.
-        socket.send_all(unsafe { args::data(data, len) }?, &mut done)
-    });
+        ret::count(|| Socket::stream(s)?.send_all(unsafe { args::data(data, len) }?, &mut done)) as c_int
+    };
     // SAFETY: NULL, or room for a count.
     if let Some(sent) = unsafe { args::optional_out(sent) } {
         sent.write(done);
@@ -156,11 +159,14 @@ pub unsafe extern "C" fn sk_recv_all(
     received: *mut usize,
 ) -> c_int {
     let mut done = 0;
-    let status = ret::status(|| -> Result<()> {
-        let socket = Socket::stream(s)?;
+    let status = if args::is_some(data, len) {
+        // SAFETY: writable for len bytes during the call.
+        let room = unsafe { core::slice::from_raw_parts_mut(data.cast(), len) };
+        socket::recv_all(s, room, &mut done).to_c() as c_int
+    } else {
         // SAFETY: NULL, or writable for len bytes during the call.
-        socket.recv_all(unsafe { args::room(data, len) }?, &mut done)
-    });
+        ret::count(|| Socket::stream(s)?.recv_all(unsafe { args::room(data, len) }?, &mut done)) as c_int
+    };
     // SAFETY: NULL, or room for a count.
     if let Some(received) = unsafe { args::optional_out(received) } {
         received.write(done);

@@ -35,5 +35,5 @@ pub use pass::{recv_handle, send_handle};
 pub use pinned::{Pinned, Socket, release};
 pub use resolve::resolve;
 pub use serve::serve;
-pub use transfer::{Buffer, recv, recv_from, send, send_to};
+pub use transfer::{Buffer, recv, recv_all, recv_from, send, send_all, send_to};
 pub use wait::{SLICE, waker};

@@ -117,9 +117,13 @@ impl Plain {
     }
 
     #[inline(always)]
+    pub fn kind(self) -> Kind {
+        Kind::from_traits(self.slot.traits.load(Relaxed))
+    }
+
+    #[inline(always)]
     pub fn is_inet6_datagram(self) -> bool {
-        let kind = Kind::from_traits(self.slot.traits.load(Relaxed));
-        kind.is_inet6() && kind.is_datagram()
+        self.kind().is_inet6() && self.kind().is_datagram()
     }
 
     /// Ends the call with its result.

@@ -29,7 +29,7 @@ type Call<'a> = &'a mut dyn FnMut(c_int) -> sys::Result<usize>;
 #[inline(always)]
 pub fn recv(raw: i64, data: Buffer) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) => match calls::recv_plain(plain.fd, data) {
+        Ok(plain) => match calls::recv_plain(plain.fd, data, 0) {
             (Answer(received @ 1..), _) => plain.done(raw, received),
             (answer, data) => rest(raw, |socket| socket.recv(data, 0), plain, answer),
         },
@@ -150,6 +150,56 @@ fn send_to_inet6(raw: i64, data: &[u8], to: &Address) -> Count {
         // Whether the network or the socket is in the way is found out with another try.
         (Answer::NO_NETWORK, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, Answer::AGAIN),
         (answer, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, answer),
+    }
+}
+
+/// Sends everything on a stream, not nothing. `sent` says how far it came, in any case.
+#[inline(always)]
+pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) if plain.kind().is_stream() => match calls::send_plain(plain.fd, data) {
+            (Answer(all), data) if all == data.len() as isize => {
+                *sent = data.len();
+                plain.done(raw, 0)
+            }
+            (answer, data) => {
+                let answer = part(answer, sent);
+                rest(raw, |socket| socket.send_all(data, sent), plain, answer)
+            }
+        },
+        Ok(plain) => rest(raw, |socket| socket.send_all(data, sent), plain, Answer::AGAIN),
+        Err(other) => otherwise(raw, |socket| socket.send_all(data, sent), other),
+    }
+}
+
+/// Receives the whole length on a stream, not nothing. `received` says how far it came, in any case.
+#[inline(always)]
+pub fn recv_all(raw: i64, data: Buffer, received: &mut usize) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) if plain.kind().is_stream() => match calls::recv_plain(plain.fd, data, message::WAITALL) {
+            (Answer(all), data) if all == data.len() as isize => {
+                *received = data.len();
+                plain.done(raw, 0)
+            }
+            (answer, data) => {
+                let answer = part(answer, received);
+                rest(raw, |socket| socket.recv_all(data, received), plain, answer)
+            }
+        },
+        Ok(plain) => rest(raw, |socket| socket.recv_all(data, received), plain, Answer::AGAIN),
+        Err(other) => otherwise(raw, |socket| socket.recv_all(data, received), other),
+    }
+}
+
+/// Notes how far a call came that is to go on, and that it is. The end of a stream is told again.
+#[cold]
+fn part(answer: Answer, moved: &mut usize) -> Answer {
+    match answer {
+        Answer(count @ 0..) => {
+            *moved = count as usize;
+            Answer::AGAIN
+        }
+        error => error,
     }
 }
 
@@ -347,15 +397,22 @@ impl Socket {
         Ok(())
     }
 
-    /// Receives the whole length. `received` says how far it came, in any case.
-    pub fn recv_all(&self, data: Buffer, received: &mut usize) -> Result<()> {
+    fn must_be_stream(&self) -> Result<()> {
+        if self.kind().is_stream() { Ok(()) } else { Err(Code::SK_EOPNOTSUPP.into()) }
+    }
+
+    /// Receives the whole length, of which some may have come. `received` says how far it came, in
+    /// any case. 0: all is there.
+    pub fn recv_all(&self, data: Buffer, received: &mut usize) -> Result<usize> {
+        self.must_be_stream()?;
         let len = data.len();
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
-        let pieces = Pieces::one(data);
+        let mut pieces = Pieces::one(data);
+        pieces.advance(*received);
         self.fill(pieces, received, 0, &mut Timer::new(self.slot.recv_limit.get()))?;
-        if *received < len { Err(Code::SK_EEOF.into()) } else { Ok(()) }
+        if *received < len { Err(Code::SK_EEOF.into()) } else { Ok(0) }
     }
 
     /// A send that may have to wait under a limit.
@@ -413,8 +470,10 @@ impl Socket {
         result
     }
 
-    /// Sends everything. `sent` says how far it came, in any case.
-    pub fn send_all(&self, data: &[u8], sent: &mut usize) -> Result<()> {
+    /// Sends everything, of which some may have gone. `sent` says how far it came, in any case. 0: all
+    /// has gone.
+    pub fn send_all(&self, data: &[u8], sent: &mut usize) -> Result<usize> {
+        self.must_be_stream()?;
         if let Some(errno) = self.take_kept(Direction::Send) {
             return Err(errno.into());
         }
@@ -424,6 +483,6 @@ impl Socket {
                 self.transmit_within(0, None, &mut timer, &mut |flags| calls::send(self.fd(), rest, flags))?;
             *sent = sent.saturating_add(more);
         }
-        Ok(())
+        Ok(0)
     }
 }

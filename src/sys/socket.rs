@@ -137,11 +137,11 @@ pub fn send_to_plain<'a>(fd: Fd, data: &'a [u8], to: &impl Sockaddr) -> (Answer,
 
 /// As `send_plain`.
 #[inline(always)]
-pub fn recv_plain(fd: Fd, data: &mut [MaybeUninit<u8>]) -> (Answer, &mut [MaybeUninit<u8>]) {
+pub fn recv_plain(fd: Fd, data: &mut [MaybeUninit<u8>], flags: c_int) -> (Answer, &mut [MaybeUninit<u8>]) {
     // SAFETY: pointer and length are those of one slice, exclusively ours, and come back.
     unsafe {
         let (answer, data, len) =
-            direct::recvfrom(fd, data.as_mut_ptr().cast(), data.len(), 0, null_mut(), null_mut());
+            direct::recvfrom(fd, data.as_mut_ptr().cast(), data.len(), flags, null_mut(), null_mut());
         (answer, from_raw_parts_mut(data.cast(), len))
     }
 }
