@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Enough for many clients that come at once. */
+enum { SOCK_BACKLOG = 4096 };
+
 #ifdef RAW
 
 #include <arpa/inet.h>
@@ -35,7 +38,7 @@ static inline sock sock_listen(uint16_t *port) {
     address.sin_port = htons(*port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 16) < 0 ||
+        bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, SOCK_BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return -1;
     *port = ntohs(address.sin_port);
@@ -84,7 +87,7 @@ static inline sock sock_listen(uint16_t *port) {
     address.port = *port;
     address.ip[0] = 127;
     address.ip[3] = 1;
-    if (s < 0 || sk_bind_addr(s, &address) < 0 || sk_listen(s, 16) < 0 || sk_local_addr(s, &address) < 0)
+    if (s < 0 || sk_bind_addr(s, &address) < 0 || sk_listen(s, SOCK_BACKLOG) < 0 || sk_local_addr(s, &address) < 0)
         return -1;
     *port = address.port;
     return s;
