@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 #include <time.h>
 
 enum { EVENTS = 256, MOST = 65536 };
@@ -28,6 +29,23 @@ static int64_t now_us(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Some servers have room for five that wait. The system would knock again after a second. */
+static sock connect_soon(uint16_t port) {
+    const struct timeval short_limit = {0, 10000}, none = {0, 0};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    for (;;) {
+        sock s = sock_new();
+        if (s < 0 || setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &short_limit, sizeof short_limit) < 0)
+            return -1;
+        if (connect(s, (const struct sockaddr *)&address, sizeof address) == 0)
+            return setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none) < 0 ? -1 : s;
+        if (errno != EINPROGRESS)
+            return -1;
+        close(s);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -49,7 +67,7 @@ int main(int argc, char **argv) {
     for (long i = 0; i < connections; i++) {
         struct epoll_event event = {0};
         event.events = EPOLLIN;
-        event.data.fd = socks[i] = sock_connect(port);
+        event.data.fd = socks[i] = connect_soon(port);
         check("connect", socks[i]);
         check("epoll_ctl", epoll_ctl(set, EPOLL_CTL_ADD, socks[i], &event));
     }
