@@ -33,7 +33,7 @@ static int64_t now_us(void) {
 
 /* Some servers have room for five that wait. The system would knock again after a second. */
 static sock connect_soon(uint16_t port) {
-    const struct timeval short_limit = {0, 10000}, none = {0, 0};
+    const struct timeval short_limit = {0, 2000}, none = {0, 0};
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     for (;;) {

@@ -1,5 +1,7 @@
 /* The system calls themselves, through the C library: what all others are measured by. */
+#ifndef RAW
 #define RAW
+#endif
 #include "../sock.h"
 #include "contender.h"
 

@@ -57,7 +57,7 @@ def ratios(workload, name, to="raw"):
 
 def middle(values):
     """Median and the middle half."""
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
     return statistics.median(values), low, high
 
 

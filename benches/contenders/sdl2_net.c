@@ -1,6 +1,8 @@
 /* SDL2_net: blocking calls, and select for many. It sets TCP_NODELAY itself. It listens on every
  * address of the machine, on a port that must be named: a free one is looked for first. */
+#ifndef RAW
 #define RAW
+#endif
 #include "../sock.h"
 #include "contender.h"
 

@@ -6,15 +6,19 @@
  *   tcp pairs 0 (count N|ms N)               connect, accept, close both, in one thread
  *   tcp (pingpong|stream|more|parts) SIZE ms N
  *   tcp file LEN ms N FILE                   between two processes on two processors, if there are
+ *   tcp (pingpong|stream) SIZE ms N threads  between two threads: only where the library has no loop
  *
  * Prints operations in a second, and for a file bytes: a message there and back, a message, a
  * connection. Ends with 77 where the contender has no such call. */
+#ifndef RAW
 #define RAW
+#endif
 #include "../sock.h"
 #include "contender.h"
 #include "processors.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -130,6 +134,21 @@ static double take_file(int listener) {
     return bytes * 1e3 / (now() - begin);
 }
 
+static void *client_thread(void *port) {
+    client(*(uint16_t *)port);
+    return NULL;
+}
+
+static void two_threads(void) {
+    uint16_t port = 0;
+    pthread_t thread;
+    end listener = tcp.listen(&port);
+    check(pthread_create(&thread, NULL, client_thread, &port) == 0, "pthread_create");
+    double rate = is("pingpong") ? answer(listener) : take(listener);
+    check(pthread_join(thread, NULL) == 0, "pthread_join");
+    printf("%.1f\n", rate);
+}
+
 /* The fork comes before the contender does anything. */
 static void two_processes(void) {
     int ports[2], status;
@@ -241,6 +260,8 @@ int main(int argc, char **argv) {
         turns();
     else if (is("pairs"))
         pairs();
+    else if (path != NULL && strcmp(path, "threads") == 0)
+        two_threads();
     else
         two_processes();
     return 0;
