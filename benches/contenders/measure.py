@@ -95,6 +95,8 @@ class Bench:
             self.file.write_bytes(os.urandom(1 << 20) * (FILE_LEN >> 20))
         self.load = self.out / "load"
         run([*compiler(), "-std=c99", "-O2", "-DRAW", HERE.parent / "load.c", "-o", self.load])
+        self.count_malloc = self.out / "count_malloc.so"
+        run([*compiler(), "-O2", "-fPIC", "-shared", HERE / "count_malloc.c", "-o", self.count_malloc])
         self.all = contenders(told.library, told.native)
         self.here = [c for c in self.all if c.installed()]
         self.program = {}
@@ -137,12 +139,10 @@ class Bench:
 
     # --- What is counted, not timed: the same each time ------------------------------------------
 
-    def counted(self, tool, pattern):
-        """Of an operation: what a tool of valgrind counts over N of them and over twice as many."""
+    def counted(self, prefix, pattern):
+        """Of an operation: what is counted over N of them and over twice as many."""
         less = 4 if self.told.quick else 1
-        prefix = ["valgrind", f"--tool={tool}"]
-        prefix += ["--callgrind-out-file=/dev/null"] if tool == "callgrind" else ["--leak-check=no"]
-        number = lambda said: int(re.search(pattern, said)[1].replace(",", ""))
+        number = lambda said: int(re.search(pattern, said)[1])
         # GLib's own allocator would hide its allocations.
         env = {**os.environ, "G_SLICE": "always-malloc"}
 
@@ -314,8 +314,10 @@ def main():
         if told.only:
             show(results["workloads"])
             return
-        results["instructions"] = step("instructions", lambda: bench.counted("callgrind", r"Collected : (\d+)"))
-        results["allocations"] = step("allocations", lambda: bench.counted("memcheck", r"total heap usage: ([\d,]+) allocs"))
+        results["instructions"] = step("instructions", lambda: bench.counted(
+            ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"], r"Collected : (\d+)"))
+        results["allocations"] = step("allocations", lambda: bench.counted(
+            ["env", f"LD_PRELOAD={bench.count_malloc}"], r"allocations: (\d+)"))
         results["memory"] = step("memory of a connection", bench.memory)
         results["sizes"] = step("sizes", bench.sizes)
     results["seconds"] = round(time.monotonic() - begin)

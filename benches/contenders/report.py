@@ -32,7 +32,7 @@ GROUPS = {
 REASONS = {
     "gathered": "it gathers in memory of its own and makes fewer system calls; `sk_sendv` does the same for "
                 "libsk, see the column of 64 pieces",
-    "echo": "see the instructions and system calls: nothing in the library accounts for it",
+    "connect": "libsk enters each socket in its table and looks for threads that wait before it closes one",
 }
 
 
@@ -235,7 +235,7 @@ def report(results, pictures):
         "64-byte message sent and received, a connection made and closed at both ends, a datagram sent and received, and "
         "a request answered by the echo server; the counts of N and 2N operations are subtracted, so that set-up cancels out.\n\n",
         counted_table(results, "instructions"), "\n", picture("instructions.svg", "Instructions for each operation"),
-        "## Allocations\n\nCalls of malloc and its kin for the same operations, counted by valgrind in the same way; APR has pools, "
+        "## Allocations\n\nCalls of malloc and its kin for the same operations, counted in the same way; APR has pools, "
         "which take from malloc in pieces of 8 KiB.\n\n", counted_table(results, "allocations"), "\n",
         f"## Memory of a connection\n\nResident memory of the echo server's process with {results.all['memory']['connections']:,} "
         "idle connections, each served once, less that without, divided by their number; what the kernel holds is the same for all, and not in it.\n\n",
