@@ -28,10 +28,12 @@ GROUPS = {
              "a cell is MiB per second."),
 }
 
-# Why another one can be ahead, by workload; shown only where one is.
+# Why another one is ahead, by group and contender, as far as it was looked into (strace).
 REASONS = {
-    "64 B, held back": "it gathers in memory of its own and makes fewer system calls; `sk_sendv` does that for libsk, see the "
-                       "column of 64 pieces",
+    ("gathered", "libevent"): "it gathers in memory of its own and makes fewer system calls; `sk_sendv` does that for libsk, see "
+                              "the column of 64 pieces",
+    ("stream", "NNG"): "it makes one system call for each message too, but its receiver hands over between threads and seldom "
+                       "sleeps, so that the sender seldom has to wake it; `sk_sendv` has fewer of both",
 }
 
 
@@ -123,7 +125,7 @@ def ahead(results):
             at, low, _ = middle(ratios(w, name, ours))
             if at > 1 + noise and low > 1:
                 raw_at = statistics.median(ratios(w, name))
-                why = REASONS.get(w["name"], "it makes the same system calls, and no reason is known") if raw_at > 1 else \
+                why = REASONS.get((w["group"], name), "why is not known") if raw_at > 1 else \
                     "both are below raw"
                 found.append(f"{GROUPS[w['group']][0]}, {w['name']}: {name}, {at:.2f} of libsk and {raw_at:.2f} of raw; {why}")
     return found

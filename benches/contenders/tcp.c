@@ -83,15 +83,16 @@ static void pairs(void) {
 
 static void client(uint16_t port) {
     end e = tcp.connect(port);
+    int file = is("file"), parts = is("parts"), more = is("more"), answered = is("pingpong");
     for (double until = now() + (double)limit; now() < until;) {
-        if (is("file")) {
+        if (file) {
             tcp.send_file(e, path, size);
-        } else if (is("parts")) {
+        } else if (parts) {
             tcp.send_parts(e, out, size);
         } else {
             for (int i = 0; i < TURNS; i++) {
-                (is("more") && i + 1 < TURNS ? tcp.send_more : tcp.send)(e, out, size);
-                check(!is("pingpong") || recv_whole(e, in, size) == size, "the answer");
+                (more && i + 1 < TURNS ? tcp.send_more : tcp.send)(e, out, size);
+                check(!answered || recv_whole(e, in, size) == size, "the answer");
             }
         }
     }
