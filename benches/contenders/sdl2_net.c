@@ -34,11 +34,16 @@ static IPaddress loopback(uint16_t port) {
 
 static end tcp_listen(uint16_t *port) {
     IPaddress any = {.host = INADDR_ANY};
-    sock free_one = sock_listen(port);
-    check(free_one > 0 && sock_close(free_one) == 0, "a free port");
+    TCPsocket s = NULL;
     good(SDLNet_Init() == 0, "SDLNet_Init");
-    any.port = htons(*port);
-    TCPsocket s = SDLNet_TCP_Open(&any);
+    /* A port that is free on 127.0.0.1 may still be taken on another address. */
+    for (int tries = 0; s == NULL && tries < 100; tries++) {
+        *port = 0;
+        sock free_one = sock_listen(port);
+        check(free_one > 0 && sock_close(free_one) == 0, "a free port");
+        any.port = htons(*port);
+        s = SDLNet_TCP_Open(&any);
+    }
     good(s != NULL, "SDLNet_TCP_Open");
     return end_of(s);
 }
