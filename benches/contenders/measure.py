@@ -48,7 +48,10 @@ def run(command, processors=None, limit=LIMIT, env=None):
     """What a program prints. It runs on these processors, and ends within the limit, or all does."""
     command = [str(word) for word in command]
     pin = (lambda: os.sched_setaffinity(0, processors)) if processors else None
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=limit, preexec_fn=pin, env=env)
+    try:
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=limit, preexec_fn=pin, env=env)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"{' '.join(command)} was not done in {limit} s")
     if finished.returncode == CANNOT:
         raise Cannot(finished.stdout.removeprefix("cannot: ").strip())
     if finished.returncode != 0:
@@ -287,7 +290,7 @@ def main():
         told.rounds, told.ms = 3, 30
     for tool in [] if told.verify else ["valgrind", "strip", "ldd"]:
         if shutil.which(tool) is None:
-            sys.exit(f"bench: FAILED: {tool} is not installed")
+            sys.exit(f"{tool} is not installed")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     told.out.mkdir(parents=True, exist_ok=True)
@@ -296,7 +299,7 @@ def main():
         told.programs = Path(folder)
         bench = Bench(told)
         for c in bench.all:
-            if c not in bench.here:
+            if not c.installed():
                 print(f"skipped: {c.name} is not installed (Debian: {c.packages})", flush=True)
         if told.verify:
             bench.verify()
@@ -326,4 +329,7 @@ def main():
     (told.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
-main()
+try:
+    main()
+except SystemExit as ended:
+    sys.exit(f"{ended.code}\nbench: FAILED" if isinstance(ended.code, str) else ended.code)
