@@ -24,7 +24,9 @@ BUILD := SK_NESTED_BUILD=1 CARGO_TARGET_DIR="$(SHIP)" $(CARGO) rustc --lib --rel
 	--no-default-features --features=full --locked --crate-type=cdylib,staticlib -- --print=native-static-libs
 NATIVE := $(SHIP)/native-static-libs
 # Told to the scripts that measure.
-MEASURED = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")" --out "$(TARGET)/benches"
+BESIDE = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")"
+MEASURED = $(BESIDE) --out "$(TARGET)/benches"
+PICTURES = $(TARGET)/bench-venv/bin/python
 
 # What stands between two @ in the templates of packaging/.
 FILL = sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),' \
@@ -64,6 +66,21 @@ cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (
 .PHONY: features
 features: ## Build the library with each part of it left out (clippy, binutils)
 	@sh tests/cross/features.sh "$(TARGET)/features"
+
+.PHONY: bench
+bench: all $(PICTURES) ## Measure libsk beside eight others into docs/bench (valgrind, Python 3 with venv)
+	CC="$(CC)" $(PYTHON) benches/contenders/measure.py $(BESIDE) --out docs/bench
+	"$(PICTURES)" benches/contenders/report.py docs/bench
+
+.PHONY: bench-quick
+bench-quick: all $(PICTURES) ## The same in less than three minutes, into the target directory
+	CC="$(CC)" $(PYTHON) benches/contenders/measure.py $(BESIDE) --out "$(TARGET)/bench-quick" --quick
+	"$(PICTURES)" benches/contenders/report.py "$(TARGET)/bench-quick"
+
+# A Python that can draw.
+$(PICTURES):
+	$(PYTHON) -m venv "$(TARGET)/bench-venv"
+	"$(TARGET)/bench-venv/bin/pip" install --quiet matplotlib==3.11.2 || { rm -rf "$(TARGET)/bench-venv"; exit 1; }
 
 .PHONY: bench-calls
 bench-calls: all ## Measure what a call costs over the raw one (valgrind, Python 3)

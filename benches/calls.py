@@ -49,13 +49,14 @@ def count_instructions(told):
 
 def ratios(raw, libsk, pair, how, size):
     """The times of both, and their median ratio. The first round only warms up."""
-    times = [[float(output(program, pair, how, size, ROUND_MS)) for program in (raw, libsk)] for _ in range(ROUNDS + 1)]
+    words = [how, size, "ms", ROUND_MS, *(["threads"] if pair == "threads" else [])]
+    times = [[1e9 / float(output(program, *words)) for program in (raw, libsk)] for _ in range(ROUNDS + 1)]
     times = times[1:]
     return [statistics.median(column) for column in zip(*times)], statistics.median(b / a for a, b in times)
 
 
 def time_exchanges(told):
-    raw, libsk = (compiled(told, "exchange.c", linking, ["-O2"]) for linking in ["raw", "shared"])
+    raw, libsk = (compiled(told, "contenders/tcp.c", linking, ["-O2"]) for linking in ["raw", "shared"])
     # On one processor: no waking of another one, whose time would drown what is measured.
     processors = sorted(os.sched_getaffinity(0))
     print(f"Time of a message over loopback TCP, both ends on one processor, {ROUNDS} paired rounds\n")

@@ -26,10 +26,13 @@ def arguments(description):
 
 
 def compiled(told, source, linking, flags):
-    """The path of a program: `linking` is raw (without libsk), static or shared."""
+    """The path of a program: `linking` is raw (without libsk), static or shared. What lies in contenders/
+    is linked with raw.c or libsk.c of there."""
     program = told.out / "-".join([pathlib.Path(source).stem, linking, *flags]).replace(",", "")
     command = shlex.split(os.environ.get("CC", "cc")) + FLAGS + flags
     command += ["-I", str(HERE.parent / "include"), str(HERE / source), "-o", str(program)]
+    if source.startswith("contenders/"):
+        command += ["-D_GNU_SOURCE", str(HERE / "contenders" / ("raw.c" if linking == "raw" else "libsk.c"))]
     if linking == "raw":
         command.append("-DRAW")
     elif linking == "static":

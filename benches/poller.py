@@ -65,7 +65,7 @@ def main():
     told = arguments(__doc__)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    raw, shared, static = (compiled(told, "many.c", linking, ["-O2"]) for linking in ["raw", "shared", "static"])
+    raw, shared, static = (compiled(told, "contenders/many.c", linking, ["-O2"]) for linking in ["raw", "shared", "static"])
     load = compiled(told, "load.c", "raw", ["-O2"])
     missed = []
 

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Enough for many clients that come at once. */
+enum { SOCK_BACKLOG = 4096 };
+
 #ifdef RAW
 
 #include <arpa/inet.h>
@@ -35,7 +38,7 @@ static inline sock sock_listen(uint16_t *port) {
     address.sin_port = htons(*port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 16) < 0 ||
+        bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, SOCK_BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return -1;
     *port = ntohs(address.sin_port);
@@ -75,16 +78,21 @@ typedef sk_handle sock;
 
 static inline sock sock_new(void) { return sk_socket(SK_INET, SK_STREAM, SK_PROTO_TCP); }
 
+/* An address from its bytes, as the raw calls have it: no text to read. */
+static inline sk_addr sock_loopback(uint16_t port) {
+    sk_addr address = {0};
+    address.family = SK_INET;
+    address.port = port;
+    address.ip[0] = 127;
+    address.ip[3] = 1;
+    return address;
+}
+
 /* Port 0: any free one, which is told. */
 static inline sock sock_listen(uint16_t *port) {
     sk_handle s = sock_new();
-    sk_addr address = {0};
-    /* An address from its bytes, as the raw calls have it: no text to read. */
-    address.family = SK_INET;
-    address.port = *port;
-    address.ip[0] = 127;
-    address.ip[3] = 1;
-    if (s < 0 || sk_bind_addr(s, &address) < 0 || sk_listen(s, 16) < 0 || sk_local_addr(s, &address) < 0)
+    sk_addr address = sock_loopback(*port);
+    if (s < 0 || sk_bind_addr(s, &address) < 0 || sk_listen(s, SOCK_BACKLOG) < 0 || sk_local_addr(s, &address) < 0)
         return -1;
     *port = address.port;
     return s;
@@ -94,7 +102,8 @@ static inline sock sock_accept(sock listener) { return sk_accept(listener, NULL)
 
 static inline sock sock_connect(uint16_t port) {
     sk_handle s = sock_new();
-    return s < 0 || sk_connect(s, "127.0.0.1", port) < 0 ? -1 : s;
+    sk_addr address = sock_loopback(port);
+    return s < 0 || sk_connect_addr(s, &address) < 0 ? -1 : s;
 }
 
 static inline ssize_t sock_send(sock s, const void *data, size_t len) {
