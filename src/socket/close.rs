@@ -166,11 +166,12 @@ pub fn finish(raw: i64, limit: impl FnOnce() -> Result<i64>) -> Result<()> {
         let limit = limit()?;
         drain(&socket, limit)
     };
-    let closed = close(raw);
+    // Another thread may have come before us since.
+    let is_ours = close(raw).is_ok();
     match ended {
-        Err(Stop::Closed) => Err(Code::SK_ECLOSED.into()),
-        Err(stop) => Err(stop.into()),
-        Ok(()) => closed.map_err(|_| Code::SK_ECLOSED.into()),
+        Ok(()) if is_ours => Ok(()),
+        Err(stop) if is_ours => Err(stop.into()),
+        _ => Err(Code::SK_ECLOSED.into()),
     }
 }
 

@@ -320,3 +320,35 @@ CASE_WITHIN(into_fd_and_close, 60)
     pthread_barrier_wait(&go);
     thread_join(&t);
 }
+
+/* Also where it has just stopped waiting: who says that it closed the handle has closed it. */
+CASE_WITHIN(finish_and_into_fd, 60)
+{
+    struct race r;
+    struct thread t;
+    int number = 0;
+    CHECK_EQ(pthread_barrier_init(&go, NULL, 2), 0);
+    CHECK_EQ(pthread_barrier_init(&done, NULL, 2), 0);
+    racers[0] = race_into_fd;
+    now_racing = &r;
+    thread_start(&t, race_thread, &number);
+    int fds = open_fds();
+    for (int round = 0; round < 20000; round++) {
+        sk_handle p[2];
+        unix_pair(SK_STREAM, p);
+        memset(&r, 0, sizeof r);
+        r.s = p[0];
+        pthread_barrier_wait(&go);
+        pause_a_little(round);
+        int finished = sk_finish(p[0], 0);
+        pthread_barrier_wait(&done);
+        if (r.results[0] >= 0 ? finished != SK_EBADHANDLE && finished != SK_ECLOSED : finished != SK_EAGAIN)
+            FAIL("given up: %lld, and finished: %s", (long long)r.results[0], check_name_of(finished));
+        CHECK_OK(sk_close(p[1]));
+    }
+    CHECK_EQ(open_fds(), fds);
+    CHECK_GIVES(sk_open_count(), 0);
+    __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+    pthread_barrier_wait(&go);
+    thread_join(&t);
+}
