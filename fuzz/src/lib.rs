@@ -3,6 +3,9 @@
 
 use std::ffi::{CStr, CString};
 
+pub mod jobs;
+pub mod model;
+
 pub use sk::capi::sk_error::*;
 pub use sk::capi::{
     addresses::*, descriptors::*, endpoints::*, errors::*, options::*, process::*, sockets::*,
