@@ -71,10 +71,12 @@ pub fn poll(items: &mut [Item], limit: i64) -> Result<usize> {
             Err(errno) => return Err(errno.into()),
         };
         let time_is_up = left == Some(0) || (found == 0 && left.is_some() && nap == left);
-        let ready = pins.ready();
-        if ready > 0 || time_is_up {
-            pins.tell();
-            return Ok(ready);
+        if time_is_up || pins.is_ready() {
+            // A handle may be closed, or its error be told elsewhere, between one look and the next.
+            let told = pins.tell();
+            if time_is_up || told > 0 {
+                return Ok(told);
+            }
         }
     }
 }
@@ -146,14 +148,18 @@ impl Pins<'_> {
         if found > 0 { Ok(found) } else { poll::poll(&mut [], nap) }
     }
 
-    /// How many items are ready.
-    fn ready(&mut self) -> usize {
-        self.found().filter(|(_, found)| *found != 0).count()
+    /// Is one of the items ready?
+    fn is_ready(&mut self) -> bool {
+        self.found().any(|(_, found)| found != 0)
     }
 
-    /// Writes with what they are.
-    fn tell(&mut self) {
-        self.found().for_each(|(item, found)| item.revents = found);
+    /// Writes what the items are ready for. How many are.
+    fn tell(&mut self) -> usize {
+        let tell = |(item, found): (&mut Item, u32)| {
+            item.revents = found;
+            found != 0
+        };
+        self.found().map(tell).filter(|&is_ready| is_ready).count()
     }
 
     /// The items, each with what it is ready for.

@@ -352,3 +352,45 @@ CASE_WITHIN(finish_and_into_fd, 60)
     pthread_barrier_wait(&go);
     thread_join(&t);
 }
+
+/* sk_poll against sk_close: the count is that of the items it tells of. One handle many times, so
+ * that the close comes in the midst of them. */
+static int64_t close_a_little_later(struct race *r)
+{
+    static int round;
+    pause_a_little(round++);
+    return sk_close(r->s);
+}
+CASE_WITHIN(poll_and_close, 60)
+{
+    enum { ITEMS = 500 };
+    static sk_poll_item items[ITEMS];
+    struct race r;
+    struct thread t;
+    int number = 0;
+    CHECK_EQ(pthread_barrier_init(&go, NULL, 2), 0);
+    CHECK_EQ(pthread_barrier_init(&done, NULL, 2), 0);
+    racers[0] = close_a_little_later;
+    now_racing = &r;
+    thread_start(&t, race_thread, &number);
+    for (int round = 0; round < 3000; round++) {
+        memset(&r, 0, sizeof r);
+        r.s = MADE(sk_socket(SK_UNIX, SK_DGRAM, 0));
+        pthread_barrier_wait(&go);
+        for (int count = 0; count < ITEMS;) {
+            int told = 0;
+            for (int i = 0; i < ITEMS; i++) {
+                items[i].handle = r.s;
+                items[i].events = SK_READABLE;
+            }
+            count = sk_poll(items, ITEMS, 0);
+            for (int i = 0; i < ITEMS; i++) told += items[i].revents != 0;
+            CHECK_EQ(count, told);
+        }
+        pthread_barrier_wait(&done);
+        CHECK_EQ(r.results[0], SK_OK);
+    }
+    __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+    pthread_barrier_wait(&go);
+    thread_join(&t);
+}
