@@ -64,7 +64,7 @@ fuzz: ## Fuzz each target for SECONDS=30 (clang, Python 3; installs cargo-fuzz w
 .PHONY: soak
 soak: all ## Use everything at once, for MINUTES=20, and see that nothing breaks
 	@mkdir -p "$(TARGET)/soak"
-	$(CC) -std=c99 -Wall -Wextra -Wconversion -pedantic -O1 -g -Iinclude tests/soak/*.c "$(SHIP)/release/libsk.a" \
+	$(CC) -std=c11 -Wall -Wextra -Wconversion -pedantic -Werror -O1 -g -Iinclude tests/soak/*.c "$(SHIP)/release/libsk.a" \
 		$$(cat "$(NATIVE)") -pthread -o "$(TARGET)/soak/soak"
 	"$(TARGET)/soak/soak" --minutes $(or $(MINUTES),20)
 

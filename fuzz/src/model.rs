@@ -332,7 +332,11 @@ impl World {
             }
             PlanKind::PollerWait => self.check_events(plan, result, &outcome.events, race),
             _ => match self.end_of(plan.slot) {
-                None => assert!(is_one_of(result, &[SK_EOPNOTSUPP, SK_ENOTCONN, SK_EPIPE, SK_EINVAL]), "{}", what()),
+                None => {
+                    let errors = [SK_EOPNOTSUPP, SK_ENOTCONN, SK_EPIPE, SK_EINVAL];
+                    let is_end = result == 0 && self.is_ended_listener(plan.slot);
+                    assert!(is_end || is_one_of(result, &errors), "{}", what());
+                }
                 Some(end) => match plan.kind {
                     PlanKind::Send(len) => self.check_send(end, len, result, &what(), race),
                     PlanKind::Recv(len) => self.check_recv(end, len, &outcome, true, &what(), race),
@@ -436,9 +440,7 @@ impl World {
                     }
                 }
                 None => {
-                    let is_ended =
-                        matches!(slot.what, What::Listener(number) if self.ended.contains(&number));
-                    let ok = is_ended && result == 0;
+                    let ok = result == 0 && self.is_ended_listener(plan.slot);
                     assert!(ok || is_one_of(result, &[SK_ENOPROTOOPT, SK_EOPNOTSUPP]), "{}", what());
                 }
             },
@@ -494,6 +496,10 @@ impl World {
                 assert!(!is_readable || self.may_be_readable(at), "what is there to read? {item:?}");
             }
         }
+    }
+
+    fn is_ended_listener(&self, slot: usize) -> bool {
+        matches!(self.slots[slot].what, What::Listener(number) if self.ended.contains(&number))
     }
 
     /// Has it become what the call is for?

@@ -11,7 +11,7 @@ use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::address::{Family, Raw};
 use crate::sys::socket::{How, message};
-use crate::sys::time::Timer;
+use crate::sys::time::{self, Timer};
 use crate::sys::{Fd, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
@@ -75,16 +75,35 @@ fn reset(fd: Fd, now: bool) {
 
 /// Wakes every call that is blocked on the descriptor.
 fn wake(slot: &Slot, fd: Fd, before: Reading) {
-    if before.state() != State::SHARED {
-        // On a socket that is not connected this says so, and wakes all the same.
-        let _ = calls::shutdown(fd, How::Both);
-    }
     if before.state().is_shared() {
         let waker = slot.waker.load(SeqCst);
         if waker != 0 {
             descriptor::wake(waker.wrapping_sub(1));
         }
     }
+    // Whether the copies must suffer is looked at twice.
+    if before.state() != State::SHARED && !(before.state() == State::MIXED && all_leave(slot)) {
+        // On a socket that is not connected this says so, and wakes all the same.
+        let _ = calls::shutdown(fd, How::Both);
+    }
+}
+
+/// Do all calls leave by themselves? What looks like one may be a stale handle of the same slot, which
+/// pins it for a moment, or for longer where its thread has just lost the processor.
+#[cold]
+fn all_leave(slot: &Slot) -> bool {
+    for turn in 0..70u32 {
+        // Our own pin is the last.
+        if slot.word.read().pins() <= 1 {
+            return true;
+        }
+        if turn < 50 {
+            time::yield_now();
+        } else {
+            let _ = poll::poll(&mut [], Some(1_000_000));
+        }
+    }
+    false
 }
 
 /// After the last call has left a closed handle.
