@@ -88,22 +88,22 @@ fn wake(slot: &Slot, fd: Fd, before: Reading) {
     }
 }
 
+/// How long a close waits for calls to leave before a connection is ended for its copies.
+const PATIENCE: u64 = 20_000_000;
+
 /// Do all calls leave by themselves? What looks like one may be a stale handle of the same slot, which
 /// pins it for a moment, or for longer where its thread has just lost the processor.
 #[cold]
 fn all_leave(slot: &Slot) -> bool {
-    for turn in 0..70u32 {
-        // Our own pin is the last.
-        if slot.word.read().pins() <= 1 {
-            return true;
+    let end = time::now().saturating_add(PATIENCE);
+    // Our own pin is the last.
+    while slot.word.read().pins() > 1 {
+        if time::now() >= end {
+            return false;
         }
-        if turn < 50 {
-            time::yield_now();
-        } else {
-            let _ = poll::poll(&mut [], Some(1_000_000));
-        }
+        let _ = poll::poll(&mut [], Some(500_000));
     }
-    false
+    true
 }
 
 /// After the last call has left a closed handle.

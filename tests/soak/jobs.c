@@ -38,7 +38,7 @@ static void streams(struct worker *w)
         switch (dice(w, 3)) {
         case 0: MUST(CALL(w, LIMIT, sk_send_all(pair[0], out, len, NULL)) == SK_OK); break;
         case 1: MUST(CALL(w, LIMIT, sk_sendv(pair[0], pieces, 2, 0)) == (int64_t)len); break;
-        default: MUST(CALL(w, LIMIT, sk_send(pair[0], out, len, dice(w, 2) ? SK_MORE : 0)) == (int64_t)len); break;
+        default: MUST(CALL(w, LIMIT, sk_send(pair[0], out, len, dice(w, 32) == 0 ? SK_MORE : 0)) == (int64_t)len); break;
         }
         sent += len;
         while (received < sent) {

@@ -261,7 +261,7 @@ int main(int argc, char **argv)
         /* Short for 3 s of every 10: so few that some calls get none. */
         if (second % 10 == 4) {
             shortage = 1;
-            set_descriptors(60);
+            set_descriptors(34);
         } else if (second % 10 == 7) {
             set_descriptors(most);
             /* What began when they were short may still say so. */
