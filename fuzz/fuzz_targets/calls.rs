@@ -13,10 +13,21 @@ use sk_fuzz::*;
 
 #[derive(Arbitrary, Debug)]
 enum Round {
-    One { worker: u8, step: Step },
-    Race { a: Step, b: Step, c: Option<Step> },
+    One {
+        worker: u8,
+        step: Step,
+    },
+    Race {
+        a: Step,
+        b: Step,
+        c: Option<Step>,
+    },
     /// Waits without a limit until another thread closes it.
-    Closed { slot: u8, way: u8, copy: bool },
+    Closed {
+        slot: u8,
+        way: u8,
+        copy: bool,
+    },
 }
 
 #[derive(Arbitrary, Debug)]
@@ -97,9 +108,14 @@ fn race(world: &mut World, steps: Vec<(Plan, Job)>) {
         _ => 1,
     });
     // Handles that it makes are numbered when all is known of the others.
-    let closers: BTreeSet<_> = done.iter().filter(|(plan, _)| plan.closes).map(|(plan, _)| plan.slot).collect();
+    let closers: BTreeSet<_> =
+        done.iter().filter(|(plan, _)| plan.closes).map(|(plan, _)| plan.slot).collect();
     for slot in closers {
-        one_closer(world, slot, &done.iter().map(|(plan, outcome)| (*plan, outcome.result)).collect::<Vec<_>>());
+        one_closer(
+            world,
+            slot,
+            &done.iter().map(|(plan, outcome)| (*plan, outcome.result)).collect::<Vec<_>>(),
+        );
     }
     let mut dead = BTreeSet::new();
     for (plan, outcome) in done {
@@ -118,9 +134,9 @@ fn one_closer(world: &World, slot: usize, done: &[(&Plan, i64)]) {
         return;
     }
     let refused = [SK_EBADHANDLE, SK_ECLOSED, SK_EOPNOTSUPP, SK_EINVAL, SK_EBUSY];
-    let closers = done.iter().filter(|(plan, result)| {
-        plan.closes && plan.slot == slot && !is_one_of(*result, &refused)
-    });
+    let closers = done
+        .iter()
+        .filter(|(plan, result)| plan.closes && plan.slot == slot && !is_one_of(*result, &refused));
     assert!(closers.count() <= 1, "closed twice: {done:?}");
 }
 
@@ -155,8 +171,7 @@ fn closed(world: &mut World, slot: u8, way: u8, copy: bool) {
 }
 
 fn new(slot: usize, second: usize, job: &Job, kind: PlanKind) -> Plan {
-    let closes =
-        matches!(kind, PlanKind::Close | PlanKind::Abort | PlanKind::Finish | PlanKind::Copy(true));
+    let closes = matches!(kind, PlanKind::Close | PlanKind::Abort | PlanKind::Finish | PlanKind::Copy(true));
     Plan { slot, second, job: shown(job), closes, kind }
 }
 
@@ -229,7 +244,9 @@ fn plan(world: &World, step: &Step) -> Option<(Plan, Job)> {
             let how = i32::from(how % 3) + 1;
             (Job::Shutdown { s, how }, PlanKind::Shutdown(how))
         }
-        Op::Limit { ms } => (Job::Limit { s, ms: i64::from(ms % 8).saturating_sub(4).max(0) }, PlanKind::Limit),
+        Op::Limit { ms } => {
+            (Job::Limit { s, ms: i64::from(ms % 8).saturating_sub(4).max(0) }, PlanKind::Limit)
+        }
         Op::Unread => (Job::Unread { s }, PlanKind::Unread),
         Op::Wait { events: number, wait } => {
             let events = events(number);

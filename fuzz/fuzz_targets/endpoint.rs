@@ -73,7 +73,8 @@ fn internet(rest: &[u8]) -> Place {
 }
 
 fn port(digits: &[u8]) -> Option<u16> {
-    let is_plain = digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first() != Some(&b'0'));
+    let is_plain =
+        digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first() != Some(&b'0'));
     str::from_utf8(digits).ok().filter(|_| is_plain)?.parse().ok()
 }
 
@@ -116,8 +117,14 @@ fn one_ip(text: &CStr, carries: sk_type, address: &sk_addr) {
         assert!(is_one_of(result, &[SK_EADDRFORMAT]), "{text:?}: {}", name(result));
     } else if carries == sk_type::SK_DGRAM || ip.is_loopback() && address.port < 10 {
         let errors = [
-            SK_ENETUNREACH, SK_EHOSTUNREACH, SK_EACCES, SK_EADDRNOTAVAIL, SK_ECONNREFUSED, SK_EINVAL,
-            SK_EAFNOSUPPORT, SK_ENOENT,
+            SK_ENETUNREACH,
+            SK_EHOSTUNREACH,
+            SK_EACCES,
+            SK_EADDRNOTAVAIL,
+            SK_ECONNREFUSED,
+            SK_EINVAL,
+            SK_EAFNOSUPPORT,
+            SK_ENOENT,
         ];
         let result = dial(text);
         if expect("dial", result, &errors) {

@@ -200,9 +200,7 @@ impl Handles {
     fn get_text(&self, option: i32, room: u8) {
         let mut out = vec![0xa5u8; room.into()];
         // SAFETY: the room is as long as it says.
-        let len = call(|| unsafe {
-            sk_get_option_text(self.it, option, out.as_mut_ptr().cast(), out.len())
-        });
+        let len = call(|| unsafe { sk_get_option_text(self.it, option, out.as_mut_ptr().cast(), out.len()) });
         if expect("get_text", len, &[SK_ENOPROTOOPT, SK_EINVAL, SK_EOPNOTSUPP]) {
             assert!(len < 16);
             let end = (len as usize).min(out.len().saturating_sub(1));

@@ -33,34 +33,109 @@ struct Piece(*mut u8, usize);
 
 #[derive(Debug)]
 pub enum Job {
-    Send { s: sk_handle, bytes: Vec<u8>, flags: i32 },
-    SendPieces { s: sk_handle, bytes: Vec<u8>, flags: i32 },
-    SendAll { s: sk_handle, bytes: Vec<u8> },
-    Recv { s: sk_handle, len: usize, flags: i32 },
-    RecvPieces { s: sk_handle, len: usize, flags: i32 },
-    RecvAll { s: sk_handle, len: usize },
-    Shutdown { s: sk_handle, how: i32 },
-    Close { s: sk_handle },
-    Abort { s: sk_handle },
-    Finish { s: sk_handle, limit: i64 },
-    Dup { s: sk_handle },
+    Send {
+        s: sk_handle,
+        bytes: Vec<u8>,
+        flags: i32,
+    },
+    SendPieces {
+        s: sk_handle,
+        bytes: Vec<u8>,
+        flags: i32,
+    },
+    SendAll {
+        s: sk_handle,
+        bytes: Vec<u8>,
+    },
+    Recv {
+        s: sk_handle,
+        len: usize,
+        flags: i32,
+    },
+    RecvPieces {
+        s: sk_handle,
+        len: usize,
+        flags: i32,
+    },
+    RecvAll {
+        s: sk_handle,
+        len: usize,
+    },
+    Shutdown {
+        s: sk_handle,
+        how: i32,
+    },
+    Close {
+        s: sk_handle,
+    },
+    Abort {
+        s: sk_handle,
+    },
+    Finish {
+        s: sk_handle,
+        limit: i64,
+    },
+    Dup {
+        s: sk_handle,
+    },
     /// Given up, and taken over again.
-    ThroughFd { s: sk_handle },
+    ThroughFd {
+        s: sk_handle,
+    },
     /// Sent through one Unix socket and received from its peer.
-    Pass { s: sk_handle, via: [sk_handle; 2] },
-    Limit { s: sk_handle, ms: i64 },
-    Unread { s: sk_handle },
-    Wait { s: sk_handle, events: u32, limit: i64 },
-    Poll { items: Vec<Item>, limit: i64 },
-    Pair { kind: Kind },
-    Listener { kind: Kind },
-    Accept { s: sk_handle },
+    Pass {
+        s: sk_handle,
+        via: [sk_handle; 2],
+    },
+    Limit {
+        s: sk_handle,
+        ms: i64,
+    },
+    Unread {
+        s: sk_handle,
+    },
+    Wait {
+        s: sk_handle,
+        events: u32,
+        limit: i64,
+    },
+    Poll {
+        items: Vec<Item>,
+        limit: i64,
+    },
+    Pair {
+        kind: Kind,
+    },
+    Listener {
+        kind: Kind,
+    },
+    Accept {
+        s: sk_handle,
+    },
     Poller,
-    Add { p: sk_handle, s: sk_handle, events: u32, data: u64 },
-    Modify { p: sk_handle, s: sk_handle, events: u32, data: u64 },
-    Remove { p: sk_handle, s: sk_handle },
-    PollerWait { p: sk_handle, limit: i64 },
-    Wake { p: sk_handle },
+    Add {
+        p: sk_handle,
+        s: sk_handle,
+        events: u32,
+        data: u64,
+    },
+    Modify {
+        p: sk_handle,
+        s: sk_handle,
+        events: u32,
+        data: u64,
+    },
+    Remove {
+        p: sk_handle,
+        s: sk_handle,
+    },
+    PollerWait {
+        p: sk_handle,
+        limit: i64,
+    },
+    Wake {
+        p: sk_handle,
+    },
 }
 
 /// The result, and what was written where a pointer said.
@@ -101,16 +176,15 @@ pub fn run(job: Job) -> Outcome {
         }
         Job::SendAll { s, bytes } => {
             let mut sent = usize::MAX;
-            let outcome =
-                plain(|| unsafe { sk_send_all(s, bytes.as_ptr().cast(), bytes.len(), &mut sent) });
+            let outcome = plain(|| unsafe { sk_send_all(s, bytes.as_ptr().cast(), bytes.len(), &mut sent) });
             let whole = outcome.result < 0 || sent == bytes.len();
             assert!(sent <= bytes.len() && whole, "{sent} of {}: {outcome:?}", bytes.len());
             // What was moved counts; the error is told by the next call as well, or is but a limit.
             if sent > 0 { Outcome { result: sent as i64, ..outcome } } else { outcome }
         }
-        Job::Recv { s, len, flags } => receive(len, |bytes| unsafe {
-            sk_recv(s, bytes.as_mut_ptr().cast(), bytes.len(), flags)
-        }),
+        Job::Recv { s, len, flags } => {
+            receive(len, |bytes| unsafe { sk_recv(s, bytes.as_mut_ptr().cast(), bytes.len(), flags) })
+        }
         Job::RecvPieces { s, len, flags } => receive(len, |bytes| {
             let list = pieces(bytes);
             unsafe { sk_recvv(s, list.as_ptr().cast(), list.len(), flags) }
@@ -154,14 +228,12 @@ pub fn run(job: Job) -> Outcome {
         Job::Limit { s, ms } => plain(|| sk_set_timeout(s, ms)),
         Job::Unread { s } => {
             let mut value = 0;
-            let status =
-                call(|| unsafe { sk_get_option(s, sk_option::SK_OPT_UNREAD as i32, &mut value) });
+            let status = call(|| unsafe { sk_get_option(s, sk_option::SK_OPT_UNREAD as i32, &mut value) });
             Outcome { result: if status < 0 { status.into() } else { value }, ..Outcome::default() }
         }
         Job::Wait { s, events, limit } => plain(|| sk_wait(s, events, limit)),
         Job::Poll { mut items, limit } => {
-            let outcome =
-                plain(|| unsafe { sk_poll(items.as_mut_ptr().cast(), items.len(), limit) });
+            let outcome = plain(|| unsafe { sk_poll(items.as_mut_ptr().cast(), items.len(), limit) });
             let ready = items.iter().filter(|item| item.revents != 0).count();
             assert_eq!(outcome.result, ready as i64, "{items:?}");
             Outcome { items, ..outcome }
@@ -182,9 +254,8 @@ pub fn run(job: Job) -> Outcome {
         Job::Remove { p, s } => plain(|| sk_poller_remove(p, s)),
         Job::PollerWait { p, limit } => {
             let mut events = vec![Event::default(); 64];
-            let outcome = plain(|| unsafe {
-                sk_poller_wait(p, events.as_mut_ptr().cast(), events.len(), limit)
-            });
+            let outcome =
+                plain(|| unsafe { sk_poller_wait(p, events.as_mut_ptr().cast(), events.len(), limit) });
             events.truncate(outcome.result.max(0) as usize);
             Outcome { events, ..outcome }
         }

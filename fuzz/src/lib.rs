@@ -8,8 +8,8 @@ pub mod model;
 
 pub use sk::capi::sk_error::*;
 pub use sk::capi::{
-    addresses::*, descriptors::*, endpoints::*, errors::*, options::*, process::*, sockets::*,
-    transfer::*, waiting::*, *,
+    addresses::*, descriptors::*, endpoints::*, errors::*, options::*, process::*, sockets::*, transfer::*,
+    waiting::*, *,
 };
 
 unsafe extern "C" {

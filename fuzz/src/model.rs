@@ -109,7 +109,13 @@ pub struct Race {
 
 /// Anything that can happen to a connection whose other end is gone.
 const BROKEN: &[sk_error] = &[
-    SK_EAGAIN, SK_ETIMEDOUT, SK_EPIPE, SK_ECONNRESET, SK_ECONNREFUSED, SK_ENOTCONN, SK_EDESTADDRREQ,
+    SK_EAGAIN,
+    SK_ETIMEDOUT,
+    SK_EPIPE,
+    SK_ECONNRESET,
+    SK_ECONNREFUSED,
+    SK_ENOTCONN,
+    SK_EDESTADDRREQ,
     SK_ECONNABORTED,
 ];
 const LATER: &[sk_error] = &[SK_EAGAIN, SK_ETIMEDOUT];
@@ -258,9 +264,8 @@ impl World {
 
     /// Is anything possible here?
     fn is_loose(&self, end: &End, race: Option<&Race>) -> bool {
-        let is_ending = |race: &Race| {
-            race.ending.contains(&end.peer) || race.ending.contains(&self.ends[end.peer].peer)
-        };
+        let is_ending =
+            |race: &Race| race.ending.contains(&end.peer) || race.ending.contains(&self.ends[end.peer].peer);
         end.loose || self.ends[end.peer].loose || race.is_some_and(is_ending)
     }
 
@@ -436,7 +441,11 @@ impl World {
                     assert!(result >= 0, "{}", what());
                     if race.is_none() && end.kind.is_stream() && !pipe.unknown {
                         let waiting = (pipe.sent - pipe.received) as i64;
-                        assert!(result <= waiting + 1 && (!end.kind.is_unix() || result == waiting), "{}", what());
+                        assert!(
+                            result <= waiting + 1 && (!end.kind.is_unix() || result == waiting),
+                            "{}",
+                            what()
+                        );
                     }
                 }
                 None => {
@@ -512,7 +521,13 @@ impl World {
         }
         let is_add = matches!(plan.kind, PlanKind::Add(..));
         let expected = match slot.member {
-            Some((poller, ..)) if poller == plan.second => if is_add { SK_EEXIST as i64 } else { 0 },
+            Some((poller, ..)) if poller == plan.second => {
+                if is_add {
+                    SK_EEXIST as i64
+                } else {
+                    0
+                }
+            }
             Some(_) if is_add => SK_EBUSY as i64,
             None if is_add => 0,
             _ => SK_ENOENT as i64,
@@ -557,7 +572,10 @@ impl World {
             for (at, slot) in self.slots.iter().enumerate() {
                 let is_due = slot.member.is_some_and(|(p, asked, _)| p == poller && asked & SK_READABLE != 0);
                 let is_told = events.iter().any(|event| event.handle == slot.handle);
-                assert!(!is_due || is_told || !self.must_be_readable(at), "slot {at} is not told: {events:?}");
+                assert!(
+                    !is_due || is_told || !self.must_be_readable(at),
+                    "slot {at} is not told: {events:?}"
+                );
             }
         }
     }
