@@ -428,30 +428,3 @@ CASE_WITHIN(a_stale_handle_harms_no_copy, 60)
     printf("%d of %d harmed\n", harmed, ROUNDS);
     CHECK_LE(harmed, ROUNDS / 1000);
 }
-
-/* The first wait on a shared socket makes what wakes it: a close meanwhile must not be missed. */
-static sk_handle shared_copy, shared_peer;
-static void fresh_shared(struct race *r)
-{
-    sk_handle p[2];
-    unix_pair(SK_STREAM, p);
-    r->s = p[0];
-    shared_copy = MADE(sk_dup(p[0]));
-    shared_peer = p[1];
-}
-static void drop_shared(struct race *r)
-{
-    (void)r;
-    CHECK_OK(sk_close(shared_copy));
-    CHECK_OK(sk_close(shared_peer));
-}
-static int64_t race_poll(struct race *r)
-{
-    sk_poll_item item = {r->s, SK_READABLE, 0};
-    return sk_poll(&item, 1, SK_FOREVER);
-}
-CASE_WITHIN(poll_of_a_shared_one_and_close, 60)
-{
-    racers[0] = race_poll;
-    run_races(20000, 1, fresh_shared, drop_shared);
-}
