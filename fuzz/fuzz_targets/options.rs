@@ -37,7 +37,7 @@ impl Value {
         match *self {
             Value::Small(value) => value.into(),
             Value::Any(value) => value,
-            Value::Near { power, off } => (1i64 << (power % 63)).wrapping_add(off.into()),
+            Value::Near { power, off } => (1i64 << (power % 63)).wrapping_add(i64::from(off % 2)),
         }
     }
 }
