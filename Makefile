@@ -59,6 +59,17 @@ check: ## Run every test
 torture: ## Make every system call of the library fail in every way, one by one (takes minutes)
 	SK_TORTURE=full nice -n 19 $(CARGO) test --locked --test torture
 
+.PHONY: fuzz
+fuzz: ## Fuzz each target for SECONDS=30 (clang, Python 3; installs cargo-fuzz where it is missing)
+	CARGO="$(CARGO)" nice -n 10 $(PYTHON) fuzz/run.py --out "$(TARGET)/fuzz" --seconds $(or $(SECONDS),30) $(FUZZ)
+
+.PHONY: soak
+soak: all ## Use everything at once, for MINUTES=20, and see that nothing breaks
+	@mkdir -p "$(TARGET)/soak"
+	$(CC) -std=c11 -Wall -Wextra -Wconversion -pedantic -Werror -O1 -g -Iinclude tests/soak/*.c "$(SHIP)/release/libsk.a" \
+		$$(cat "$(NATIVE)") -pthread -o "$(TARGET)/soak/soak"
+	"$(TARGET)/soak/soak" --minutes $(or $(MINUTES),20)
+
 .PHONY: cross
 cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (rustup, qemu-user)
 	$(PYTHON) tests/cross/run.py --out "$(TARGET)/cross" $(if $(FULL),--full)

@@ -8,7 +8,7 @@
  * readers could take for two different things, for that is what request smuggling lives on: a
  * line that ends in a lone LF or CR, a folded line, a space before the colon, a second Host or
  * Content-Length. tests/c/http_request.c has a case for each rule, and lets random bytes loose
- * on it; fuzz/http_request.c is for libFuzzer. */
+ * on it; `make fuzz` sends it what strangers may. */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 

@@ -1,6 +1,6 @@
 //! The HTTP programs among strangers: the server with curl, Python, Chromium, wrk and clients
-//! that mean no good; the client with Python's servers; and the reader of requests under a fuzzer
-//! and beside a parser of many years.
+//! that mean no good; the client with Python's servers; and the reader of requests beside a
+//! parser of many years.
 
 mod support;
 
@@ -608,22 +608,6 @@ fn the_measurement_ends_in_one_sentence() {
 }
 
 // --- The reader of requests ----------------------------------------------------------------------
-
-#[test]
-fn a_fuzzer_finds_nothing() {
-    let place = folder("fuzz");
-    let fuzzer = place.join("fuzz_http_request");
-    let mut clang = Command::new("clang");
-    clang.args(["-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]);
-    clang.arg(root().join("fuzz/http_request.c")).arg("-o").arg(&fuzzer);
-    if let Err(error) = run::succeed(&mut clang, support::LIMIT) {
-        println!("skipped: no clang with libFuzzer: {}", error.lines().next().unwrap_or_default());
-        return;
-    }
-    let mut fuzz = Command::new(&fuzzer);
-    fuzz.current_dir(&place).args(["-runs=500000", "-seed=1", "-max_len=600", "-max_total_time=40"]);
-    run::succeed(&mut fuzz, support::LIMIT).unwrap_or_else(|error| panic!("{error}"));
-}
 
 #[test]
 fn the_reader_is_never_more_lenient_than_http_parser() {

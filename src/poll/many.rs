@@ -49,11 +49,12 @@ pub fn poll(items: &mut [Item], limit: i64) -> Result<usize> {
         many.as_mut()
     };
     let mut pins = Pins { items, entries, count: 0, wakers: 0 };
-    let nothing_to_tell = pins.add_items();
+    pins.add_items();
     let complete = pins.add_wakers();
     let mut slice = if complete { None } else { Some(SLICE) };
     let mut in_pieces = false;
-    let mut timer = Timer::new(if nothing_to_tell { limit } else { 0 });
+    // Also a close that came too early to find the wakers.
+    let mut timer = Timer::new(if pins.is_ready() { 0 } else { limit });
     loop {
         let left = timer.left();
         let nap = [left, slice].into_iter().flatten().min();
@@ -71,10 +72,12 @@ pub fn poll(items: &mut [Item], limit: i64) -> Result<usize> {
             Err(errno) => return Err(errno.into()),
         };
         let time_is_up = left == Some(0) || (found == 0 && left.is_some() && nap == left);
-        let ready = pins.ready();
-        if ready > 0 || time_is_up {
-            pins.tell();
-            return Ok(ready);
+        if time_is_up || pins.is_ready() {
+            // A handle may be closed, or its error be told elsewhere, between one look and the next.
+            let told = pins.tell();
+            if time_is_up || told > 0 {
+                return Ok(told);
+            }
         }
     }
 }
@@ -90,23 +93,17 @@ struct Pins<'a> {
 }
 
 impl Pins<'_> {
-    /// Pins the handles. False: there is something to tell of one of them without any wait.
-    fn add_items(&mut self) -> bool {
-        let mut nothing_to_tell = true;
+    /// Pins the handles.
+    fn add_items(&mut self) {
         for item in self.items.iter_mut().filter(|item| item.handle != 0) {
-            match (Pinned::new(item.handle), self.entries.get_mut(self.count)) {
-                (Ok(pinned), Some(entry)) => {
-                    *entry = Entry::new(pinned.fd(), to_poll(item.events));
-                    nothing_to_tell &= !pinned.slot.keeps_an_error();
-                    item.events |= PINNED;
-                    self.count = self.count.wrapping_add(1);
-                    // Let go in `drop`.
-                    core::mem::forget(pinned);
-                }
-                _ => nothing_to_tell = false,
+            if let (Ok(pinned), Some(entry)) = (Pinned::new(item.handle), self.entries.get_mut(self.count)) {
+                *entry = Entry::new(pinned.fd(), to_poll(item.events));
+                item.events |= PINNED;
+                self.count = self.count.wrapping_add(1);
+                // Let go in `drop`.
+                core::mem::forget(pinned);
             }
         }
-        nothing_to_tell
     }
 
     /// Adds what wakes the waits on shared sockets. False: not all of it could be had.
@@ -146,14 +143,18 @@ impl Pins<'_> {
         if found > 0 { Ok(found) } else { poll::poll(&mut [], nap) }
     }
 
-    /// How many items are ready.
-    fn ready(&mut self) -> usize {
-        self.found().filter(|(_, found)| *found != 0).count()
+    /// Is one of the items ready?
+    fn is_ready(&mut self) -> bool {
+        self.found().any(|(_, found)| found != 0)
     }
 
-    /// Writes with what they are.
-    fn tell(&mut self) {
-        self.found().for_each(|(item, found)| item.revents = found);
+    /// Writes what the items are ready for. How many are.
+    fn tell(&mut self) -> usize {
+        let tell = |(item, found): (&mut Item, u32)| {
+            item.revents = found;
+            found != 0
+        };
+        self.found().map(tell).filter(|&is_ready| is_ready).count()
     }
 
     /// The items, each with what it is ready for.

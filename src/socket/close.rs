@@ -10,7 +10,7 @@ use crate::handle::slot::{CLAIM, mark};
 use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::socket::{How, message};
-use crate::sys::time::Timer;
+use crate::sys::time::{self, Timer};
 use crate::sys::{Fd, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
@@ -74,16 +74,35 @@ fn reset(fd: Fd, now: bool) {
 
 /// Wakes every call that is blocked on the descriptor.
 fn wake(slot: &Slot, fd: Fd, before: Reading) {
-    if before.state() != State::SHARED {
-        // On a socket that is not connected this says so, and wakes all the same.
-        let _ = calls::shutdown(fd, How::Both);
-    }
     if before.state().is_shared() {
         let waker = slot.waker.load(SeqCst);
         if waker != 0 {
             descriptor::wake(waker.wrapping_sub(1));
         }
     }
+    // Whether the copies must suffer is looked at twice.
+    if before.state() != State::SHARED && !(before.state() == State::MIXED && all_leave(slot)) {
+        // On a socket that is not connected this says so, and wakes all the same.
+        let _ = calls::shutdown(fd, How::Both);
+    }
+}
+
+/// How long a close waits for calls to leave before a connection is ended for its copies.
+const PATIENCE: u64 = 20_000_000;
+
+/// Do all calls leave by themselves? What looks like one may be a stale handle of the same slot, which
+/// pins it for a moment, or for longer where its thread has just lost the processor.
+#[cold]
+fn all_leave(slot: &Slot) -> bool {
+    let end = time::now().saturating_add(PATIENCE);
+    // Our own pin is the last.
+    while slot.word.read().pins() > 1 {
+        if time::now() >= end {
+            return false;
+        }
+        let _ = poll::poll(&mut [], Some(500_000));
+    }
+    true
 }
 
 /// After the last call has left a closed handle.
@@ -165,11 +184,12 @@ pub fn finish(raw: i64, limit: impl FnOnce() -> Result<i64>) -> Result<()> {
         let limit = limit()?;
         drain(&socket, limit)
     };
-    let closed = close(raw);
+    // Another thread may have come before us since.
+    let is_ours = close(raw).is_ok();
     match ended {
-        Err(Stop::Closed) => Err(Code::SK_ECLOSED.into()),
-        Err(stop) => Err(stop.into()),
-        Ok(()) => closed.map_err(|_| Code::SK_ECLOSED.into()),
+        Ok(()) if is_ours => Ok(()),
+        Err(stop) if is_ours => Err(stop.into()),
+        _ => Err(Code::SK_ECLOSED.into()),
     }
 }
 

@@ -320,3 +320,111 @@ CASE_WITHIN(into_fd_and_close, 60)
     pthread_barrier_wait(&go);
     thread_join(&t);
 }
+
+/* Also where it has just stopped waiting: who says that it closed the handle has closed it. */
+CASE_WITHIN(finish_and_into_fd, 60)
+{
+    struct race r;
+    struct thread t;
+    int number = 0;
+    CHECK_EQ(pthread_barrier_init(&go, NULL, 2), 0);
+    CHECK_EQ(pthread_barrier_init(&done, NULL, 2), 0);
+    racers[0] = race_into_fd;
+    now_racing = &r;
+    thread_start(&t, race_thread, &number);
+    int fds = open_fds();
+    for (int round = 0; round < 20000; round++) {
+        sk_handle p[2];
+        unix_pair(SK_STREAM, p);
+        memset(&r, 0, sizeof r);
+        r.s = p[0];
+        pthread_barrier_wait(&go);
+        pause_a_little(round);
+        int finished = sk_finish(p[0], 0);
+        pthread_barrier_wait(&done);
+        if (r.results[0] >= 0 ? finished != SK_EBADHANDLE && finished != SK_ECLOSED : finished != SK_EAGAIN)
+            FAIL("given up: %lld, and finished: %s", (long long)r.results[0], check_name_of(finished));
+        CHECK_OK(sk_close(p[1]));
+    }
+    CHECK_EQ(open_fds(), fds);
+    CHECK_GIVES(sk_open_count(), 0);
+    __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+    pthread_barrier_wait(&go);
+    thread_join(&t);
+}
+
+/* sk_poll against sk_close: the count is that of the items it tells of. One handle many times, so
+ * that the close comes in the midst of them. */
+static int64_t close_a_little_later(struct race *r)
+{
+    static int round;
+    pause_a_little(round++);
+    return sk_close(r->s);
+}
+CASE_WITHIN(poll_and_close, 60)
+{
+    enum { ITEMS = 500 };
+    static sk_poll_item items[ITEMS];
+    struct race r;
+    struct thread t;
+    int number = 0;
+    CHECK_EQ(pthread_barrier_init(&go, NULL, 2), 0);
+    CHECK_EQ(pthread_barrier_init(&done, NULL, 2), 0);
+    racers[0] = close_a_little_later;
+    now_racing = &r;
+    thread_start(&t, race_thread, &number);
+    for (int round = 0; round < 3000; round++) {
+        memset(&r, 0, sizeof r);
+        r.s = MADE(sk_socket(SK_UNIX, SK_DGRAM, 0));
+        pthread_barrier_wait(&go);
+        for (int count = 0; count < ITEMS;) {
+            int told = 0;
+            for (int i = 0; i < ITEMS; i++) {
+                items[i].handle = r.s;
+                items[i].events = SK_READABLE;
+            }
+            count = sk_poll(items, ITEMS, 0);
+            for (int i = 0; i < ITEMS; i++) told += items[i].revents != 0;
+            CHECK_EQ(count, told);
+        }
+        pthread_barrier_wait(&done);
+        CHECK_EQ(r.results[0], SK_OK);
+    }
+    __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+    pthread_barrier_wait(&go);
+    thread_join(&t);
+}
+
+/* A handle that is dead for long has the number of a live one: calls on it go by, and must not be
+ * taken for calls that have to be woken. That would end the connection for a copy. */
+static sk_handle long_dead;
+static void call_a_dead_one(void *argument)
+{
+    (void)argument;
+    while (!__atomic_load_n(&ended, __ATOMIC_SEQ_CST)) CHECK_EQ(sk_send(long_dead, "x", 1, 0), SK_EBADHANDLE);
+}
+CASE_WITHIN(a_stale_handle_harms_no_copy, 60)
+{
+    enum { ROUNDS = 20000 };
+    struct thread t;
+    sk_handle p[2];
+    int harmed = 0;
+    unix_pair(SK_STREAM, p);
+    long_dead = p[0];
+    close_pair(p);
+    thread_start(&t, call_a_dead_one, NULL);
+    for (int round = 0; round < ROUNDS; round++) {
+        unix_pair(SK_STREAM, p);
+        sk_handle copy = MADE(sk_dup(p[0]));
+        CHECK_OK(sk_close(p[0]));
+        harmed += sk_send(copy, "x", 1, 0) != 1;
+        CHECK_OK(sk_close(copy));
+        CHECK_OK(sk_close(p[1]));
+    }
+    __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+    thread_join(&t);
+    /* A thread that loses the processor for long in the middle of its call can't be told from one that is
+     * blocked in it. */
+    printf("%d of %d harmed\n", harmed, ROUNDS);
+    CHECK_LE(harmed, ROUNDS / 1000);
+}

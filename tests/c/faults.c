@@ -154,3 +154,36 @@ CASE(of_two_that_take_over_one_descriptor_one_gets_it)
         CHECK(!is_open_fd(offered));
     }
 }
+
+/* The first wait on a shared socket makes what wakes it. A close just before that must not be missed. */
+static sk_handle close_before_waker;
+int eventfd(unsigned count, int flags)
+{
+    sk_handle s = close_before_waker;
+    close_before_waker = 0;
+    if (s != 0) CHECK_EQ(sk_close(s), SK_OK);
+    return (int)syscall(SYS_eventfd2, count, flags);
+}
+CASE(a_close_before_the_first_waker_ends_poll)
+{
+    sk_handle p[2];
+    unix_pair(SK_STREAM, p);
+    sk_handle copy = MADE(sk_dup(p[0]));
+    sk_poll_item item = {p[0], SK_READABLE, 0};
+    close_before_waker = p[0];
+    CHECK_GIVES(sk_poll(&item, 1, SK_FOREVER), 1);
+    CHECK_EQ(item.revents, SK_ERROR);
+    CHECK_EQ(close_before_waker, 0);
+    CHECK_OK(sk_close(copy));
+    CHECK_OK(sk_close(p[1]));
+}
+CASE(a_close_before_the_first_waker_ends_wait)
+{
+    sk_handle p[2];
+    unix_pair(SK_STREAM, p);
+    sk_handle copy = MADE(sk_dup(p[0]));
+    close_before_waker = p[0];
+    CHECK_FAILS(sk_wait(p[0], SK_READABLE, SK_FOREVER), SK_ECLOSED);
+    CHECK_OK(sk_close(copy));
+    CHECK_OK(sk_close(p[1]));
+}
