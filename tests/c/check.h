@@ -71,7 +71,8 @@ static inline void check_add(const char *name, check_body body, unsigned limit)
     static void case_##name(void)
 #define CASE(name) CASE_WITHIN(name, 20)
 
-/* How many times slower than usual the programs run, under a tool that looks at each step. */
+/* With CHECK_SANITIZED a sanitizer's runtime is in the program.
+ * How many times slower than usual the programs run, under a tool that looks at each step. */
 #ifndef CHECK_SLOWER
 #define CHECK_SLOWER 1
 #endif
@@ -257,7 +258,7 @@ static inline void *thread_main(void *t)
     struct thread *self = t;
     __atomic_store_n(&self->tid, my_tid(), __ATOMIC_SEQ_CST);
     self->run(self->argument);
-    self->ended_us = now_us();
+    __atomic_store_n(&self->ended_us, now_us(), __ATOMIC_SEQ_CST);
     return NULL;
 }
 

@@ -313,12 +313,15 @@ CASE(signals_do_not_shorten_or_lengthen_the_wait)
     await_threads(1);
 }
 
+/* The sanitizers' own, where there is one: they must know each thread. */
+extern int __interceptor_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) __attribute__((weak));
+
 static int no_more_threads;
 int pthread_create(pthread_t *restrict id, const pthread_attr_t *restrict attributes, void *(*run)(void *), void *restrict argument)
 {
-    int (*own)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    int (*own)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = __interceptor_pthread_create;
     if (no_more_threads) return EAGAIN;
-    *(void **)&own = dlsym(RTLD_NEXT, "pthread_create");
+    if (own == NULL) *(void **)&own = dlsym(RTLD_NEXT, "pthread_create");
     return own(id, attributes, run, argument);
 }
 CASE(where_there_can_be_no_thread)

@@ -3,13 +3,15 @@
 
 /* --- Allocations, counted ---------------------------------------------------------------------- */
 
+static long allocations;
+static int counting;
+
+#ifndef CHECK_SANITIZED /* which has an allocator of its own */
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
-static long allocations;
-static int counting;
 
 static void count(void)
 {
@@ -51,6 +53,7 @@ void free(void *p)
     if (p != NULL) count();
     __libc_free(p);
 }
+#endif
 
 static void everything_once(void)
 {
@@ -104,10 +107,15 @@ static void close_then(void *argument)
 }
 CASE(nothing_is_allocated)
 {
+#ifdef CHECK_SANITIZED
+    SKIP("the sanitizer has an allocator of its own");
+#endif
     need_ipv6();
-    free(malloc(1));
+    void *volatile seen = malloc(1); /* a compiler would leave out what nobody sees */
+    free(seen);
     counting = 1;
-    free(malloc(1));
+    seen = malloc(1);
+    free(seen);
     counting = 0;
     CHECK_EQ(allocations, 2); /* the counters count */
     everything_once();

@@ -78,7 +78,7 @@ class Sanitizer(Tool):
               "-Zbuild-std=core", "--crate-type=staticlib", "--config=profile.dev.opt-level=1"], cwd=source, env=environment)
         runtime = pathlib.Path(call(["rustc", "--print=target-libdir"], cwd=ROOT).strip())
         [runtime] = runtime.glob(f"librustc-*_rt.{self.name}.a")
-        return [folder / triple / "debug" / "libsk.a", "-Wl,--whole-archive", runtime, "-Wl,--no-whole-archive",
+        return ["-DCHECK_SANITIZED", folder / triple / "debug" / "libsk.a", "-Wl,--whole-archive", runtime, "-Wl,--no-whole-archive",
                 "-rdynamic", "-lpthread", "-ldl", "-lrt", "-lm"]
 
     def around(self, report):
@@ -100,7 +100,7 @@ class Tsan(Sanitizer):
     threads_only = True
     flags = ["-fsanitize=thread", "-fno-sanitize-link-runtime"]
     # A child of a process with threads goes on.
-    options = "die_after_fork=0:second_deadlock_stack=1"
+    options = f"die_after_fork=0:io_sync=0:suppressions={HERE / 'tsan.supp'}"
     planted = ["race", "library_races_with_the_program"]
     silent = ["table_of_another_thread"]
 
@@ -131,6 +131,9 @@ class Valgrind(Tool):
         self.shipped = shipped
 
     def library(self):
+        name = self.shipped / "libsk.so.0"
+        if not name.exists():
+            name.symlink_to("libsk.so")
         return [self.shipped / "libsk.so", f"-Wl,-rpath,{self.shipped}"]
 
     def around(self, report):
