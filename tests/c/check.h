@@ -329,6 +329,34 @@ static inline int open_fds(void)
     return n - 3; /* ".", ".." and the folder itself */
 }
 
+static int check_tools_threads;
+
+/* Threads of this process, without those of a tool that it runs under. */
+static inline int count_threads(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/task");
+    CHECK(d != NULL);
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) n += e->d_name[0] != '.';
+    closedir(d);
+    return n - check_tools_threads;
+}
+
+static inline void check_nothing(void *unused)
+{
+    (void)unused;
+}
+
+/* A sanitizer may start a thread of its own with the program's first one. */
+static inline void check_count_tools_threads(void)
+{
+    struct thread t;
+    thread_start(&t, check_nothing, NULL);
+    thread_join(&t);
+    while (wait_until_asleep(&t)) sched_yield();
+    check_tools_threads = count_threads() - 1;
+}
+
 /* Is this a descriptor of ours, whatever it is? */
 static inline int is_open_fd(int fd)
 {
@@ -494,6 +522,7 @@ static inline void in_child(void (*run)(void *), void *argument)
     CHECK(pid >= 0);
     if (pid == 0) {
         alarm(15 * CHECK_SLOWER);
+        check_tools_threads = 0;
         run(argument);
         check_end(0);
     }
@@ -535,6 +564,9 @@ static inline int check_main(int argc, char **argv)
         check_running = check_cases[i].name;
         signal(SIGALRM, check_too_late);
         alarm(check_cases[i].limit * CHECK_SLOWER);
+#ifdef CHECK_SANITIZED
+        check_count_tools_threads();
+#endif
         check_cases[i].body();
         fflush(NULL);
         return 0;

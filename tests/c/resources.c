@@ -145,20 +145,12 @@ CASE(not_even_for_the_first_use)
     CHECK_EQ(allocations, 0);
 }
 
-static int threads_now(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
 CASE(no_thread_is_started)
 {
     need_ipv6();
-    CHECK_EQ(threads_now(), 1);
+    CHECK_EQ(count_threads(), 1);
     everything_once();
-    CHECK_EQ(threads_now(), 1);
+    CHECK_EQ(count_threads(), 1);
 }
 
 CASE(nothing_is_written_to_the_terminal)

@@ -100,7 +100,7 @@ class Tsan(Sanitizer):
     threads_only = True
     flags = ["-fsanitize=thread", "-fno-sanitize-link-runtime"]
     # A child of a process with threads goes on.
-    options = f"die_after_fork=0:io_sync=0:suppressions={HERE / 'tsan.supp'}"
+    options = "die_after_fork=0:io_sync=0"
     planted = ["race", "library_races_with_the_program"]
     silent = ["table_of_another_thread"]
 
