@@ -15,7 +15,6 @@ static struct {
     int error;     /* and this errno */
     int64_t slow_us; /* takes so long */
     int blocked;   /* waits until this is 0, see `resolver_open` */
-    int crowded;   /* several callers at once: nothing is seen of the last one */
     const char *addresses[300];
     size_t count;
     /* What was seen: */
@@ -99,7 +98,9 @@ static inline struct addrinfo *resolver_entry(const char *text, int family)
 
 static inline void resolver_look_at_caller(const char *host, int family)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     sigset_t mask;
+    CHECK_EQ(pthread_mutex_lock(&one_at_a_time), 0);
     resolver.tid = my_tid();
     resolver.family = family;
     snprintf(resolver.host, sizeof resolver.host, "%s", host);
@@ -108,6 +109,7 @@ static inline void resolver_look_at_caller(const char *host, int family)
     resolver.blocks_signals = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGINT) &&
                               sigismember(&mask, SIGALRM) && sigismember(&mask, SIGUSR1) &&
                               sigismember(&mask, SIGCHLD) && sigismember(&mask, SIGRTMAX);
+    CHECK_EQ(pthread_mutex_unlock(&one_at_a_time), 0);
 }
 
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out)
@@ -118,7 +120,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
         return own(host, service, hints, out);
     }
     __atomic_add_fetch(&resolver.calls, 1, __ATOMIC_SEQ_CST);
-    if (!resolver.crowded) resolver_look_at_caller(host, hints->ai_family);
+    resolver_look_at_caller(host, hints->ai_family);
     __atomic_add_fetch(&resolver.inside, 1, __ATOMIC_SEQ_CST);
     while (resolver_seen(&resolver.blocked))
         syscall(SYS_futex, &resolver.blocked, FUTEX_WAIT, 1, NULL, NULL, 0);
