@@ -61,6 +61,10 @@ torture: ## Make every system call of the library fail in every way, one by one 
 cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (rustup, qemu-user)
 	$(PYTHON) tests/cross/run.py --out "$(TARGET)/cross" $(if $(FULL),--full)
 
+.PHONY: sanitize
+sanitize: $(if $(SHORT),,all) ## Run the C tests under sanitizers and valgrind, and the models; SHORT=1: less (rustup, clang, valgrind)
+	$(PYTHON) tests/sanitize/run.py --library "$(SHIP)/release" --out "$(TARGET)/sanitize" $(if $(SHORT),--short)
+
 .PHONY: features
 features: ## Build the library with each part of it left out (clippy, binutils)
 	@sh tests/cross/features.sh "$(TARGET)/features"

@@ -73,8 +73,9 @@ class Count:
             since = time.monotonic()
             return *one(case), time.monotonic() - since
 
-        unlucky = []
+        unlucky, slow = [], []
         for case, (status, said, took) in zip(cases, pool.map(timed, cases)):
+            slow.append((took, case[0]))
             if status == 0:
                 self.passed += 1
             elif status == SKIPPED:
@@ -84,6 +85,7 @@ class Count:
                 print(f"--- {self.place} {case[0]}: {status} after {took:.1f} s, once more later\n{said}", flush=True)
             else:
                 self.fail(case[0], status, said)
+        print(f"{self.place}: slowest:", ", ".join(f"{name} {took:.0f} s" for took, name in sorted(slow)[:-9:-1]), flush=True)
         for case in unlucky:
             status, said = one(case)
             if status == 0:

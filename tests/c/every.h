@@ -7,7 +7,7 @@
 
 static inline void every_of_a_connection(sk_handle a, sk_handle b, int file)
 {
-    char x[8], y[8];
+    char x[8], y[8] = {0};
     size_t n;
     sk_addr from;
     sk_buf pieces[2] = {{x, 2}, {y, 3}};

@@ -29,6 +29,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = [("clang", ["clang"]), ("valgrind", ["valgrind"])]
 # A case says where it hangs at its own limit, CHECK_SLOWER times the usual one.
 LIMIT = 300
+# Cases of a program at most, in the short form.
+SHORT = 5
 # A finding, whatever the program itself makes of it.
 FOUND = 99
 # Where one thread publishes the table to the others; the weaker one is planted.
@@ -67,18 +69,20 @@ class Tool:
 class Sanitizer(Tool):
     """Both sides are compiled for it."""
 
-    def library(self, source=ROOT, name="library"):
+    def library(self, source=ROOT, name="libsk.a"):
         """The library and what it needs."""
-        folder = self.out / name
+        folder, library = self.out / "build", self.out / name
         flags = [f"-Zsanitizer={self.rust}", "--cfg=sk_libc_calls", "-Cforce-frame-pointers"]
         environment = dict(os.environ, SK_NESTED_BUILD="1", RUSTC_BOOTSTRAP="1", CARGO_TARGET_DIR=str(folder),
                            CARGO_TERM_COLOR="never", CARGO_ENCODED_RUSTFLAGS="\x1f".join(flags))
         triple = host()
         call(["cargo", "rustc", "--lib", "--no-default-features", "--features=full", "--locked", f"--target={triple}",
               "-Zbuild-std=core", "--crate-type=staticlib", "--config=profile.dev.opt-level=1"], cwd=source, env=environment)
+        # A further source is built in the same folder, for the sake of the core library.
+        shutil.copyfile(folder / triple / "debug" / "libsk.a", library)
         runtime = pathlib.Path(call(["rustc", "--print=target-libdir"], cwd=ROOT).strip())
         [runtime] = runtime.glob(f"librustc-*_rt.{self.name}.a")
-        return ["-DCHECK_SANITIZED", folder / triple / "debug" / "libsk.a", "-Wl,--whole-archive", runtime, "-Wl,--no-whole-archive",
+        return ["-DCHECK_SANITIZED", library, "-Wl,--whole-archive", runtime, "-Wl,--no-whole-archive",
                 "-rdynamic", "-lpthread", "-ldl", "-lrt", "-lm"]
 
     def around(self, report):
@@ -119,7 +123,7 @@ class Tsan(Sanitizer):
             assert text.count(strong) == 1, f"memory.rs no longer has one {strong}"
             text = text.replace(strong, weak)
         file.write_text(text)
-        return self.library(copy, "weak-library")
+        return self.library(copy, "libsk-weak.a")
 
 
 class Valgrind(Tool):
@@ -138,13 +142,15 @@ class Valgrind(Tool):
 
     def around(self, report):
         return ["valgrind", f"--tool={self.name}", "--quiet", "--fair-sched=yes", "--trace-children=yes",
+                "--trace-children-skip=/bin/*,/sbin/*,/usr/*",
                 f"--error-exitcode={FOUND}", f"--log-file={report}.%p", f"--suppressions={HERE / 'valgrind.supp'}",
                 *self.options], {}
 
 
 class Memcheck(Valgrind):
     name = "memcheck"
-    options = ["--leak-check=full", "--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
+    # Possibly lost is what belongs to threads that are there at the end.
+    options = ["--leak-check=full", "--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"]
     planted = ["read_behind_the_end", "forgotten_memory", "unset_memory_decides", "library_writes_behind_the_end",
                "library_receives_behind_the_end", "library_sends_unset_memory"]
 
@@ -219,6 +225,8 @@ def run_all(tool, sources, plan, short, pool, count, seconds):
             if status != 0 or not arguments:
                 count.fail(source.stem, f"--list has status {status}", said)
                 continue
+        if short: # a few from all over the program
+            arguments = arguments[::-(-len(arguments) // SHORT)]
         for argument in arguments:
             reason = reason_to_leave_out(plan["left out"], {tool.name}, source.stem, argument)
             if not reason and short:
@@ -248,8 +256,8 @@ def models(count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "target" / "sanitize")
-    parser.add_argument("--library", type=pathlib.Path, required=True, help="the folder of the shipped library")
-    parser.add_argument("--short", action="store_true", help="AddressSanitizer and ThreadSanitizer, without what takes long")
+    parser.add_argument("--library", type=pathlib.Path, default=ROOT / "target/ship/release", help="the folder of the shipped library")
+    parser.add_argument("--short", action="store_true", help="the sanitizers alone, and a few cases of each program")
     parser.add_argument("--only", action="append", help="a tool's name, or loom")
     parser.add_argument("--program", action="append", help="a program's name")
     options = parser.parse_args()
@@ -266,7 +274,7 @@ def main():
     if not options.short:
         tools += [Memcheck(out, options.library.resolve()), Helgrind(out, options.library.resolve())]
     counts = []
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() + 2) as pool:
         for tool in tools:
             if options.only and tool.name not in options.only:
                 continue
@@ -274,7 +282,7 @@ def main():
             counts.append(count)
             for_it = [source for source in sources if not tool.threads_only or source.stem in plan["threaded"]]
             run_all(tool, for_it, plan, options.short, pool, count, lambda: time.monotonic() - begin)
-    if not options.only or "loom" in options.only:
+    if "loom" in options.only if options.only else not options.short:
         counts.append(Count("loom"))
         models(counts[-1])
 
