@@ -140,7 +140,7 @@ class Valgrind(Tool):
         return [self.shipped / "libsk.so", f"-Wl,-rpath,{self.shipped}"]
 
     def around(self, report):
-        return ["valgrind", f"--tool={self.name}", "--quiet", "--vgdb=no", "--fair-sched=yes", "--trace-children=yes",
+        return ["valgrind", f"--tool={self.name}", "--quiet", "--vgdb=no", "--fair-sched=yes", "--max-threads=2000", "--trace-children=yes",
                 "--trace-children-skip=/bin/*,/sbin/*,/usr/*",
                 f"--error-exitcode={FOUND}", f"--log-file={report}.%p", f"--suppressions={HERE / 'valgrind.supp'}",
                 *self.options], {}
