@@ -74,6 +74,10 @@ soak: all ## Use everything at once, for MINUTES=20, and see that nothing breaks
 cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (rustup, qemu-user)
 	$(PYTHON) tests/cross/run.py --out "$(TARGET)/cross" $(if $(FULL),--full)
 
+.PHONY: sanitize
+sanitize: $(if $(SHORT),,all) ## Run the C tests under sanitizers and valgrind, and the models; SHORT=1: less (rustup, clang, valgrind)
+	$(PYTHON) tests/sanitize/run.py --library "$(SHIP)/release" --out "$(TARGET)/sanitize" $(if $(SHORT),--short)
+
 .PHONY: features
 features: ## Build the library with each part of it left out (clippy, binutils)
 	@sh tests/cross/features.sh "$(TARGET)/features"

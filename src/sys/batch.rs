@@ -175,6 +175,8 @@ impl Beside<'_> {
         const { assert!(align_of::<T>() <= align_of::<u64>()) };
         let (place, rest) = take(&mut self.0).split_at_mut_checked(size_of::<T>().div_ceil(8))?;
         self.0 = rest;
+        // What the value does not fill goes to the kernel too.
+        place.last_mut()?.write(0);
         let place = place.as_mut_ptr().cast::<T>();
         // SAFETY: the place is large enough, aligned, and ours.
         unsafe { place.write(value) };

@@ -2,7 +2,8 @@
 //!
 //! The wrapper is a cancellation point, where pthread_cancel(3) would end a thread that has a
 //! handle pinned, for ever; and it writes errno when a signal interrupts it, which the caller
-//! must not see if the call goes on and succeeds. On other processors the wrapper serves.
+//! must not see if the call goes on and succeeds. On other processors the wrapper serves, and under a
+//! sanitizer, which checks the bytes of calls to the C library only (`sk_libc_calls`).
 
 use libc::{c_int, c_void, sockaddr, socklen_t};
 
@@ -38,6 +39,7 @@ impl From<Result<isize>> for Answer {
 pub use system::{recvfrom, sendto};
 
 #[cfg(all(
+    not(sk_libc_calls),
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -121,6 +123,7 @@ mod system {
 }
 
 #[cfg(not(all(
+    not(sk_libc_calls),
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")

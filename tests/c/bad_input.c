@@ -268,7 +268,7 @@ static int64_t dice(void)
 CASE_WITHIN(random_arguments_are_answered, 60)
 {
     struct zoo z = zoo_make();
-    char b[64];
+    char b[64] = {0};
     for (int i = 0; i < 200000; i++) {
         sk_handle h = z.h[(uint64_t)dice() % KINDS];
         int64_t r = 0;

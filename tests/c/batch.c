@@ -338,7 +338,8 @@ static void drain_slowly(void *argument)
 {
     sk_handle s = *(sk_handle *)argument;
     for (size_t got = 0; got < MOST;) {
-        int64_t n = sk_recv_batch(s, in + got, got % 2 == 0 ? 1 : 5, 0);
+        size_t most = got % 2 == 0 ? 1 : 5;
+        int64_t n = sk_recv_batch(s, in + got, most < MOST - got ? most : MOST - got, 0);
         CHECK_GT(n, 0);
         got += (size_t)n;
     }

@@ -25,7 +25,7 @@ typedef unsigned mmsg_flags; /* as musl declares them */
 
 int sendmmsg(int fd, struct mmsghdr *list, unsigned count, mmsg_flags flags)
 {
-    calls += 1;
+    __atomic_fetch_add(&calls, 1, __ATOMIC_SEQ_CST); /* threads come here too */
     for (unsigned i = 0; refuse_with != 0 && i < count; i++) {
         struct cmsghdr *c = CMSG_FIRSTHDR(&list[i].msg_hdr);
         if (c == NULL || c->cmsg_level != SOL_UDP) continue;
@@ -39,7 +39,7 @@ int sendmmsg(int fd, struct mmsghdr *list, unsigned count, mmsg_flags flags)
 
 int recvmmsg(int fd, struct mmsghdr *list, unsigned count, mmsg_flags flags, struct timespec *timeout)
 {
-    calls += 1;
+    __atomic_fetch_add(&calls, 1, __ATOMIC_SEQ_CST); /* threads come here too */
     return (int)syscall(SYS_recvmmsg, fd, list, count, flags, timeout);
 }
 

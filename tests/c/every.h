@@ -7,7 +7,7 @@
 
 static inline void every_of_a_connection(sk_handle a, sk_handle b, int file)
 {
-    char x[8], y[8];
+    char x[8], y[8] = {0};
     size_t n;
     sk_addr from;
     sk_buf pieces[2] = {{x, 2}, {y, 3}};
@@ -32,7 +32,7 @@ static inline void every_of_a_connection(sk_handle a, sk_handle b, int file)
 static inline void every_of_datagrams(void)
 {
     sk_addr to, from, group, local;
-    char b[2][8];
+    char b[2][8] = {{0}};
     sk_dgram d[2];
     sk_handle s = MADE(sk_socket(SK_INET, SK_DGRAM, 0)), c = MADE(sk_socket(SK_INET, SK_DGRAM, 0));
     CHECK_OK(sk_addr_parse("127.0.0.1", &to));

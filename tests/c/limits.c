@@ -178,7 +178,7 @@ CASE(a_very_long_limit_waits)
     thread_start(&t, recv_without_limit, &in_out);
     CHECK(wait_until_asleep(&t));
     CHECK_GIVES(sk_wait(p[0], SK_READABLE, 50), 0); /* time enough to come back too early */
-    CHECK_EQ(t.ended_us, 0);
+    CHECK_EQ(__atomic_load_n(&t.ended_us, __ATOMIC_SEQ_CST), 0);
     CHECK_GIVES(sk_send(p[0], "x", 1, 0), 1);
     thread_join(&t);
     CHECK_EQ(in_out, 1);

@@ -15,21 +15,11 @@ static const char *text_of(const sk_addr *a)
     CHECK_GT(sk_addr_format(a, text, sizeof text), 0);
     return text;
 }
-/* Threads of this process. */
-static int threads(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    CHECK(d != NULL);
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
 static void await_threads(int n)
 {
-    while (threads() != n) sched_yield();
+    while (count_threads() != n) sched_yield();
 }
-/* Bytes of address space in use. */
+/* Bytes of address space in use; not under a tool, which takes more as it goes. */
 static int64_t mapped(void)
 {
     long long pages = 0;
@@ -37,7 +27,7 @@ static int64_t mapped(void)
     CHECK(f != NULL);
     CHECK_EQ(fscanf(f, "%lld", &pages), 1);
     fclose(f);
-    return pages * sysconf(_SC_PAGESIZE);
+    return CHECK_SLOWER > 1 ? 0 : pages * sysconf(_SC_PAGESIZE);
 }
 
 /* --- Numeric hosts and bad input ------------------------------------------------------------- */
@@ -68,7 +58,7 @@ CASE(a_numeric_host_asks_nobody)
     CHECK_GIVES(sk_resolve("127.0.0.1", 0, SK_INET, 0, out, 1), 1);
     CHECK_GIVES(sk_resolve("::1", 65535, SK_INET6, 0, out, 1), 1);
     CHECK_EQ(out[0].port, 65535);
-    CHECK_EQ(resolver.calls, 0);
+    CHECK_EQ(resolver_seen(&resolver.calls), 0);
 }
 
 CASE(bad_input_changes_nothing)
@@ -104,7 +94,7 @@ CASE(bad_input_changes_nothing)
         CHECK_OK(sk_close(s));
     }
     CHECK_FAILS(sk_resolve("localhost", 0, SK_UNSPEC, 0, out, ROOM), SK_EAGAIN);
-    CHECK_EQ(resolver.calls, 0);
+    CHECK_EQ(resolver_seen(&resolver.calls), 0);
     for (int i = 0; i < ROOM; i++) CHECK_EQ(memcmp(&out[i], &untouched, sizeof untouched), 0);
 }
 
@@ -228,13 +218,15 @@ CASE(without_a_limit_there_is_no_thread)
     sk_handle l = tcp_listener(SK_INET, 1), s = MADE(sk_socket(SK_INET, SK_STREAM, 0));
     CHECK_OK(sk_connect(s, "h", port_of(l)));
     CHECK_EQ(resolver.tid, my_tid());
-    CHECK_EQ(threads(), 1);
-    CHECK_EQ(resolver.lists, 0);
+    CHECK_EQ(count_threads(), 1);
+    CHECK_EQ(resolver_seen(&resolver.lists), 0);
 }
 
 CASE(with_a_limit_a_thread_that_no_signal_reaches)
 {
     sigset_t before, after;
+    memset(&before, 0, sizeof before); /* the system sets a part of it */
+    memset(&after, 0, sizeof after);
     RESOLVER_GIVES("127.0.0.1");
     resolver.error = ENOENT;
     CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &before), 0);
@@ -245,7 +237,7 @@ CASE(with_a_limit_a_thread_that_no_signal_reaches)
     CHECK(resolver.blocks_signals);
     CHECK_TEXT(resolver.thread_name, "sk_resolve");
     await_threads(1); /* short-lived */
-    CHECK_EQ(resolver.lists, 0);
+    CHECK_EQ(resolver_seen(&resolver.lists), 0);
 }
 
 CASE(the_limit_ends_the_wait_and_the_thread_goes_on_alone)
@@ -263,11 +255,11 @@ CASE(the_limit_ends_the_wait_and_the_thread_goes_on_alone)
         CHECK_GE(now_us() - start, 20000);
         CHECK_LT(now_us() - start, 1000000);
         CHECK_EQ(memcmp(&out[0], &untouched, sizeof untouched), 0);
-        CHECK_EQ(threads(), 2);
+        CHECK_EQ(count_threads(), 2);
         CHECK_EQ(open_fds(), fds);
         resolver_open();
         await_threads(1);
-        CHECK_EQ(resolver.lists, 0);
+        CHECK_EQ(resolver_seen(&resolver.lists), 0);
     }
     CHECK_LT(mapped(), before + 20 * 4096); /* a page for each would be more */
 }
@@ -313,12 +305,15 @@ CASE(signals_do_not_shorten_or_lengthen_the_wait)
     await_threads(1);
 }
 
+/* The sanitizers' own, where there is one: they must know each thread. */
+extern int __interceptor_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) __attribute__((weak));
+
 static int no_more_threads;
 int pthread_create(pthread_t *restrict id, const pthread_attr_t *restrict attributes, void *(*run)(void *), void *restrict argument)
 {
-    int (*own)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    int (*own)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = __interceptor_pthread_create;
     if (no_more_threads) return EAGAIN;
-    *(void **)&own = dlsym(RTLD_NEXT, "pthread_create");
+    if (own == NULL) *(void **)&own = dlsym(RTLD_NEXT, "pthread_create");
     return own(id, attributes, run, argument);
 }
 CASE(where_there_can_be_no_thread)
@@ -358,8 +353,8 @@ CASE(limits_and_ends_at_the_same_time)
     }
     for (int i = 0; i < 6; i++) thread_join(&t[i]);
     await_threads(1);
-    CHECK_EQ(resolver.lists, 0);
-    CHECK_EQ(resolver.calls, 900);
+    CHECK_EQ(resolver_seen(&resolver.lists), 0);
+    CHECK_EQ(resolver_seen(&resolver.calls), 900);
 }
 
 /* --- Fork and exit ------------------------------------------------------------------------------- */
@@ -368,7 +363,7 @@ static void child_resolves(void *argument)
 {
     int fds = *(int *)argument;
     /* The parent's look-up is not here, nor what belongs to it. */
-    CHECK_EQ(threads(), 1);
+    CHECK_EQ(count_threads(), 1);
     CHECK_EQ(open_fds(), fds);
     resolver.blocked = 0;
     CHECK_GIVES(sk_resolve("h", 1, SK_UNSPEC, 10000, out, ROOM), 1);
@@ -435,7 +430,7 @@ CASE(the_connect_limit_covers_the_look_up)
     await_threads(1);
     CHECK_OK(sk_set_option(s, SK_OPT_CONNECT_TIMEOUT, 10000));
     CHECK_OK(sk_connect(s, "h", port_of(l))); /* it stays usable */
-    CHECK_EQ(resolver.lists, 0);
+    CHECK_EQ(resolver_seen(&resolver.lists), 0);
 }
 
 CASE(what_the_look_up_took_is_gone_for_the_connect)
@@ -483,7 +478,7 @@ CASE(close_wakes_a_connect_that_looks_up_a_name)
         CHECK_EQ(open_fds(), fds);
         resolver_open();
         await_threads(1);
-        CHECK_EQ(resolver.lists, 0);
+        CHECK_EQ(resolver_seen(&resolver.lists), 0);
     }
 }
 
@@ -502,7 +497,7 @@ CASE(closed_during_a_look_up_without_a_limit)
         thread_join(&t);
         CHECK_EQ(connecting.result, SK_ECLOSED);
     }
-    CHECK_EQ(resolver.lists, 0);
+    CHECK_EQ(resolver_seen(&resolver.lists), 0);
 }
 
 CASE(addresses_are_tried_in_turn_each_once)
@@ -544,5 +539,5 @@ CASE(limit_zero_connects_to_no_name)
     sk_handle s = MADE(sk_socket(SK_INET, SK_STREAM, 0));
     CHECK_OK(sk_set_timeout(s, 0));
     CHECK_FAILS(sk_connect(s, "h", 9), SK_EAGAIN);
-    CHECK_EQ(resolver.calls, 0);
+    CHECK_EQ(resolver_seen(&resolver.calls), 0);
 }

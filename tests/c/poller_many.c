@@ -129,7 +129,7 @@ CASE_WITHIN(ten_thousand_connections_three_times_over, 100)
     tell(there[1], -1);
     CHECK_EQ(waitpid(child, NULL, 0), child);
     /* The table's 64 bytes a handle stay once they were used, and stdio and the stack have touched some. */
-    CHECK_LE(after[0] - before, CONNECTIONS * 64 / 1024 + 256);
+    if (CHECK_SLOWER == 1) CHECK_LE(after[0] - before, CONNECTIONS * 64 / 1024 + 256); /* a tool has more for each byte */
     for (int round = 1; round < ROUNDS; round++) CHECK_LE(after[round] - after[0], 64);
     printf("resident KiB: %ld before, then %ld, %ld, %ld\n", before, after[0], after[1], after[2]);
 }

@@ -98,7 +98,9 @@ static inline struct addrinfo *resolver_entry(const char *text, int family)
 
 static inline void resolver_look_at_caller(const char *host, int family)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     sigset_t mask;
+    CHECK_EQ(pthread_mutex_lock(&one_at_a_time), 0);
     resolver.tid = my_tid();
     resolver.family = family;
     snprintf(resolver.host, sizeof resolver.host, "%s", host);
@@ -107,6 +109,7 @@ static inline void resolver_look_at_caller(const char *host, int family)
     resolver.blocks_signals = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGINT) &&
                               sigismember(&mask, SIGALRM) && sigismember(&mask, SIGUSR1) &&
                               sigismember(&mask, SIGCHLD) && sigismember(&mask, SIGRTMAX);
+    CHECK_EQ(pthread_mutex_unlock(&one_at_a_time), 0);
 }
 
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out)

@@ -564,9 +564,9 @@ CASE_WITHIN(a_handler_may_end_what_its_thread_waits_on, 60)
                 any_pair(k, p);
                 CHECK_OK(sk_set_timeout(p[0], limited ? 60000 : SK_FOREVER));
                 x.s = to_close = p[0];
+                closed_with = 99;
                 thread_start(&t, interrupted_recv, &x);
                 CHECK(wait_until_asleep(&t));
-                closed_with = 99;
                 CHECK_EQ(pthread_kill(t.id, SIGUSR1), 0);
                 thread_join(&t);
                 CHECK_EQ(closed_with, SK_OK);

@@ -348,7 +348,7 @@ CASE(limits_hold)
     need_ipv6();
     for (int k = 0; k < PAIR_KINDS; k++) {
         sk_handle p[2];
-        char b[4];
+        char b[4] = {0};
         sk_buf in[1] = {piece(b, 4)};
         any_pair(k, p);
         CHECK_FAILS(sk_recvv(p[1], in, 1, SK_DONTWAIT), SK_EAGAIN);
@@ -401,7 +401,7 @@ CASE(no_sigpipe)
 
 CASE(not_connected)
 {
-    char b[4];
+    char b[4] = {0};
     sk_buf list[2] = {piece(b, 2), piece(b, 2)};
     sk_handle tcp = MADE(sk_socket(SK_INET, SK_STREAM, 0)), udp = MADE(sk_socket(SK_INET, SK_DGRAM, 0));
     CHECK_FAILS(sk_recvv(tcp, list, 2, 0), SK_ENOTCONN);

@@ -12,15 +12,13 @@ import json
 import os
 import pathlib
 import platform
-import shutil
-import signal
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-C99 = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
-SKIPPED = 77
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from programs import C99, ROOT, Count, call, install, reason_to_leave_out, run
+
 # A case that hangs says where at its own limit, 20 s or what it asks for; qemu is slower.
 LIMIT = 120
 # What /proc/self/task/*/syscall says of a thread in a lock. It is the host's number, not the guest's.
@@ -67,22 +65,6 @@ PACKAGES = [
 ]
 
 
-def call(command, limit=1800, **more):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit, **more)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}")
-    return done.stdout
-
-
-def install():
-    packages = [package for command, needed in PACKAGES if not shutil.which(command) for package in needed]
-    if packages:
-        sudo = [] if os.geteuid() == 0 else ["sudo"]
-        call(sudo + ["apt-get", "update"])
-        install = ["apt-get", "install", "-y", "--no-install-recommends"]
-        call(sudo + ["env", "DEBIAN_FRONTEND=noninteractive"] + install + packages)
-
-
 def core_library(processor):
     """The core library of Rust for the processor, from rustup where it is missing."""
     # Its folder, wherever rustup keeps the compiler.
@@ -127,29 +109,6 @@ def compile(processor, source, library, native, linking, out):
     return program, (done.stdout if done.returncode != 0 else None)
 
 
-def run(command):
-    """Exit status and output; a program that hangs is ended with all it has started."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True)
-    try:
-        said, _ = process.communicate(timeout=LIMIT)
-        status = process.returncode
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate()
-        status = "hangs"
-    return status, said.decode(errors="replace").strip()
-
-
-def reason_to_leave_out(left_out, processor, program, case):
-    """left_out.json: [processors, "program::case" or "program", reason]."""
-    for where, name, reason in left_out:
-        here = processor.name in where or (processor.qemu and "qemu" in where)
-        if here and name in (program, f"{program}::{case}"):
-            return reason
-    return None
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "target" / "cross")
@@ -166,8 +125,8 @@ def main():
         sources = [source for source in sources if source.stem in wanted]
 
     begin = time.monotonic()
-    install()
-    counts, broken = {}, []
+    install(PACKAGES)
+    counts = []
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         processors = [one for one in PROCESSORS if not options.only or one.name in options.only]
         for processor in processors:
@@ -179,57 +138,32 @@ def main():
             if not processor.static:
                 jobs += [(source, "archive") for source in sources
                          if options.full and source.stem in plan["both"] or source.stem == "tcp"]
-            count = counts[processor.name] = {"passed": 0, "failed": 0, "skipped": 0}
+            count = Count(processor.name)
+            counts.append(count)
+            here = {processor.name} | ({"qemu"} if processor.qemu else set())
             cases = []
             compiled = pool.map(lambda job: (job, compile(processor, job[0], library, native, job[1], out)), jobs)
             for (source, linking), (program, error) in compiled:
                 if error:
-                    broken.append((f"{processor.name} {source.stem} [{linking}]", "does not compile", error))
-                    count["failed"] += 1
+                    count.fail(f"{source.stem} [{linking}]", "does not compile", error)
                     continue
-                status, said = run(processor.runner() + [str(program), "--list"])
+                status, said = run(processor.runner() + [str(program), "--list"], LIMIT)
                 if status != 0:
-                    broken.append((f"{processor.name} {source.stem} [{linking}]", f"status {status}", said))
-                    count["failed"] += 1
+                    count.fail(f"{source.stem} [{linking}]", f"status {status}", said)
                     continue
                 for case in said.splitlines():
-                    reason = reason_to_leave_out(plan["left out"], processor, source.stem, case)
-                    if reason:
-                        count["skipped"] += 1
+                    if reason_to_leave_out(plan["left out"], here, source.stem, case):
+                        count.skipped += 1
                     else:
-                        cases.append((f"{processor.name} {source.stem}::{case} [{linking}]", program, case))
-
-            def one(entry):
-                name, program, case = entry
-                since = time.monotonic()
-                status, said = run(processor.runner() + [str(program), case])
-                return name, status, said, time.monotonic() - since
-
-            unlucky = []
-            for entry, (name, status, said, took) in zip(cases, pool.map(one, cases)):
-                if status not in (0, SKIPPED):
-                    unlucky.append(entry)
-                    print(f"--- {name}: status {status} after {took:.1f} s, once more later\n{said}", flush=True)
-                    continue
-                if status == 0:
-                    count["passed"] += 1
-                else:
-                    count["skipped"] += 1
-            # Times are short for an emulator on a busy machine: what failed is run again, alone.
-            for name, status, said, _ in map(one, unlucky):
-                if status == 0:
-                    count["passed"] += 1
-                    print(f"{name}: passed alone", flush=True)
-                else:
-                    count["failed"] += 1
-                    broken.append((name, f"status {status}", said))
+                        cases.append((f"{source.stem}::{case} [{linking}]", program, case))
+            count.run(pool, cases, lambda entry: run(processor.runner() + [str(entry[1]), entry[2]], LIMIT))
             print(f"{processor.name}: done after {time.monotonic() - begin:.0f} s", flush=True)
 
-    for name, why, said in broken:
-        print(f"broken: {name}: {why}\n{said}")
-    for name, count in counts.items():
-        print(f"{name}: {count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
-    return 1 if broken or not all(count["passed"] for count in counts.values()) else 0
+    for count in counts:
+        print(*count.broken, sep="\n", end="\n" if count.broken else "")
+    for count in counts:
+        print(f"{count.place}: {count.passed} passed, {count.failed} failed, {count.skipped} skipped")
+    return 1 if any(count.broken or not count.passed for count in counts) else 0
 
 
 if __name__ == "__main__":
