@@ -3,7 +3,8 @@
 directly where this machine can. `make cross`; FULL=1 runs every program and every linking.
 
 Needed: rustup, which has the core library for each processor, and the packages in PACKAGES.
-The last lines say for each processor how many cases passed, failed and were skipped.
+The last lines say for each processor how many cases passed, failed and were skipped, and for all
+of them in libtest's form.
 """
 
 import argparse
@@ -229,7 +230,11 @@ def main():
         print(f"broken: {name}: {why}\n{said}")
     for name, count in counts.items():
         print(f"{name}: {count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
-    return 1 if broken or not all(count["passed"] for count in counts.values()) else 0
+    passed, failed, skipped = (sum(count[what] for count in counts.values()) for what in ("passed", "failed", "skipped"))
+    good = failed == 0 and all(count["passed"] for count in counts.values())
+    print(f"test result: {'ok' if good else 'FAILED'}. {passed} passed; {failed} failed; {skipped} ignored")
+    print(f"cross: {'passed' if good else 'FAILED'}")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
