@@ -15,19 +15,9 @@ static const char *text_of(const sk_addr *a)
     CHECK_GT(sk_addr_format(a, text, sizeof text), 0);
     return text;
 }
-/* Threads of this process. */
-static int threads(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    CHECK(d != NULL);
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
 static void await_threads(int n)
 {
-    while (threads() != n) sched_yield();
+    while (threads_now() != n) sched_yield();
 }
 /* Bytes of address space in use. Without a FILE: its buffer may move the end of the heap. */
 static int64_t mapped(void)
@@ -233,7 +223,7 @@ CASE(without_a_limit_there_is_no_thread)
     sk_handle l = tcp_listener(SK_INET, 1), s = MADE(sk_socket(SK_INET, SK_STREAM, 0));
     CHECK_OK(sk_connect(s, "h", port_of(l)));
     CHECK_EQ(resolver.tid, my_tid());
-    CHECK_EQ(threads(), 1);
+    CHECK_EQ(threads_now(), 1);
     CHECK_EQ(resolver.lists, 0);
 }
 
@@ -268,7 +258,7 @@ CASE(the_limit_ends_the_wait_and_the_thread_goes_on_alone)
         CHECK_GE(now_us() - start, 20000);
         CHECK_LT(now_us() - start, 1000000);
         CHECK_EQ(memcmp(&out[0], &untouched, sizeof untouched), 0);
-        CHECK_EQ(threads(), 2);
+        CHECK_EQ(threads_now(), 2);
         CHECK_EQ(open_fds(), fds);
         resolver_open();
         await_threads(1);
@@ -373,7 +363,7 @@ static void child_resolves(void *argument)
 {
     int fds = *(int *)argument;
     /* The parent's look-up is not here, nor what belongs to it. */
-    CHECK_EQ(threads(), 1);
+    CHECK_EQ(threads_now(), 1);
     CHECK_EQ(open_fds(), fds);
     resolver.blocked = 0;
     CHECK_GIVES(sk_resolve("h", 1, SK_UNSPEC, 10000, out, ROOM), 1);

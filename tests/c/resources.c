@@ -137,14 +137,6 @@ CASE(not_even_for_the_first_use)
     CHECK_EQ(allocations, 0);
 }
 
-static int threads_now(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
 CASE(no_thread_is_started)
 {
     need_ipv6();
