@@ -53,8 +53,10 @@ static inline void every_of_datagrams(void)
         came += more;
     }
     CHECK_OK(sk_addr_parse("239.1.2.3", &group));
-    CHECK_OK(sk_join_group(s, &group, NULL, "lo"));
-    CHECK_OK(sk_leave_group(s, &group, NULL, "lo"));
+    if (!CHECK_EMULATED) { /* qemu has no such calls */
+        CHECK_OK(sk_join_group(s, &group, NULL, "lo"));
+        CHECK_OK(sk_leave_group(s, &group, NULL, "lo"));
+    }
     CHECK_OK(sk_close(s));
     CHECK_OK(sk_close(c));
 }
@@ -120,7 +122,8 @@ static inline void use_every_function(void)
     CHECK_OK(sk_set_option(c, SK_OPT_NODELAY, 0));
     CHECK_OK(sk_get_option(c, SK_OPT_NODELAY, &value));
     CHECK_GT(sk_get_option_text(c, SK_OPT_CONGESTION, name, sizeof name), 0);
-    CHECK_OK(sk_set_option_text(c, SK_OPT_CONGESTION, name));
+    /* qemu takes the name for a number. */
+    if (!CHECK_EMULATED) CHECK_OK(sk_set_option_text(c, SK_OPT_CONGESTION, name));
     CHECK_OK(sk_set_timeout(c, 1000));
     every_of_a_connection(c, s, file);
     CHECK_OK(sk_close(l));

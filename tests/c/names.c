@@ -19,15 +19,21 @@ static void await_threads(int n)
 {
     while (count_threads() != n) sched_yield();
 }
-/* Bytes of address space in use; not under a tool, which takes more as it goes. */
+/* Bytes of address space in use; not under a tool, which takes more as it goes. Without a FILE: its
+ * buffer may move the end of the heap. */
 static int64_t mapped(void)
 {
-    long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    CHECK(f != NULL);
-    CHECK_EQ(fscanf(f, "%lld", &pages), 1);
-    fclose(f);
-    return CHECK_SLOWER > 1 ? 0 : pages * sysconf(_SC_PAGESIZE);
+    char text[128] = "";
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    CHECK_GT(read(fd, text, sizeof text - 1), 0);
+    close(fd);
+    return CHECK_SLOWER > 1 ? 0 : strtoll(text, NULL, 10) * sysconf(_SC_PAGESIZE);
+}
+static int same_signals(const sigset_t *a, const sigset_t *b)
+{
+    for (int number = 1; number < NSIG; number++)
+        if (sigismember(a, number) != sigismember(b, number)) return 0;
+    return 1;
 }
 
 /* --- Numeric hosts and bad input ------------------------------------------------------------- */
@@ -232,7 +238,7 @@ CASE(with_a_limit_a_thread_that_no_signal_reaches)
     CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &before), 0);
     CHECK_GIVES(sk_resolve("h", 1, SK_UNSPEC, 10000, out, ROOM), 1);
     CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &after), 0);
-    CHECK_EQ(memcmp(&before, &after, sizeof before), 0);
+    CHECK(same_signals(&before, &after));
     CHECK_NE(resolver.tid, my_tid());
     CHECK(resolver.blocks_signals);
     CHECK_TEXT(resolver.thread_name, "sk_resolve");
