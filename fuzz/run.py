@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,7 +96,9 @@ def main() -> int:
     place = out / "found"
     place.mkdir(parents=True, exist_ok=True)
     programs = build(out)
-    results = [fuzz(programs / target, args.seconds, place) for target in targets]
+    # As many at a time as there are processors.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda target: fuzz(programs / target, args.seconds, place), targets))
     if args.keep:
         for target in targets:
             keep(programs / target, place)
