@@ -235,11 +235,11 @@ pub unsafe extern "C" fn sk_send(s: sk_handle, data: *const c_void, len: usize, 
 /// As `sk_send`.
 #[cold]
 pub(super) unsafe fn send_with(s: sk_handle, data: *const c_void, len: usize, flags: c_int) -> i64 {
-    ret::count(|| {
-        let socket = Socket::new(s)?;
-        // SAFETY: NULL, or readable for len bytes during the call.
-        socket.send(unsafe { args::data(data, len) }?, flags)
-    })
+    // SAFETY: NULL, or readable for len bytes during the call.
+    match unsafe { args::data(data, len) } {
+        Ok(data @ [_, ..]) => socket::send_with(s, data, flags).to_c(),
+        data => ret::count(|| Socket::new(s)?.send(data?, flags)),
+    }
 }
 
 /// Receives what has come, waiting for the first of it, under the socket's `SK_OPT_RECV_TIMEOUT`.
@@ -273,11 +273,11 @@ pub unsafe extern "C" fn sk_recv(s: sk_handle, data: *mut c_void, len: usize, fl
 /// As `sk_recv`.
 #[cold]
 pub(super) unsafe fn recv_with(s: sk_handle, data: *mut c_void, len: usize, flags: c_int) -> i64 {
-    ret::count(|| {
-        let socket = Socket::new(s)?;
-        // SAFETY: NULL, or writable for len bytes during the call.
-        socket.recv(unsafe { args::room(data, len) }?, flags)
-    })
+    // SAFETY: NULL, or writable for len bytes during the call.
+    match unsafe { args::room(data, len) } {
+        Ok(room @ [_, ..]) => socket::recv_with(s, room, flags).to_c(),
+        room => ret::count(|| Socket::new(s)?.recv(room?, flags)),
+    }
 }
 
 /// Ends one or both directions of a connection, for every handle and process that shares it.

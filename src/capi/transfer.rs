@@ -188,11 +188,11 @@ pub unsafe extern "C" fn sk_recv_all(
 /// Threads: any. Signals: not in a handler. Since 0.1. See sendmsg(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_sendv(s: sk_handle, bufs: *const Buf, count: usize, flags: c_int) -> i64 {
-    ret::count(|| {
-        let socket = Socket::new(s)?;
-        // SAFETY: NULL, or count pieces, readable during the call.
-        socket.send_pieces(unsafe { args::pieces(bufs, count) }?, flags)
-    })
+    // SAFETY: NULL, or count pieces, readable during the call.
+    match unsafe { args::pieces(bufs, count) } {
+        Ok(pieces) => socket::send_pieces(s, pieces, flags).to_c(),
+        Err(error) => ret::count(|| Socket::new(s).and(Err(error))),
+    }
 }
 
 /// Receives into the pieces of a list, one after the other, as `sk_recv` does into one: what has
@@ -210,11 +210,11 @@ pub unsafe extern "C" fn sk_sendv(s: sk_handle, bufs: *const Buf, count: usize, 
 /// See recvmsg(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sk_recvv(s: sk_handle, bufs: *const Buf, count: usize, flags: c_int) -> i64 {
-    ret::count(|| {
-        let socket = Socket::new(s)?;
-        // SAFETY: NULL, or count pieces, writable during the call and nobody else's.
-        socket.recv_pieces(unsafe { args::pieces(bufs, count) }?, flags)
-    })
+    // SAFETY: NULL, or count pieces, writable during the call and nobody else's.
+    match unsafe { args::pieces(bufs, count) } {
+        Ok(pieces) => socket::recv_pieces(s, pieces, flags).to_c(),
+        Err(error) => ret::count(|| Socket::new(s).and(Err(error))),
+    }
 }
 
 /// Sends datagrams, any number of them, with as few system calls as it can. On `SK_SEQPACKET`

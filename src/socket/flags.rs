@@ -88,6 +88,11 @@ impl Send {
         let system = translate(flags, &[(SK_MORE, message::MORE), (SK_OOB, message::OOB)]);
         Ok(Send { system, dont_wait: flags & SK_DONTWAIT != 0 })
     }
+
+    /// All of it as one system call takes it.
+    pub fn for_kernel(self) -> c_int {
+        if self.dont_wait { self.system | message::DONTWAIT } else { self.system }
+    }
 }
 
 fn translate(flags: c_int, table: &[(c_int, c_int)]) -> c_int {

@@ -35,5 +35,8 @@ pub use pass::{recv_handle, send_handle};
 pub use pinned::{Pinned, Socket, release};
 pub use resolve::resolve;
 pub use serve::serve;
-pub use transfer::{Buffer, recv, recv_all, recv_from, send, send_all, send_to};
+pub use transfer::{
+    Buffer, recv, recv_all, recv_from, recv_pieces, recv_with, send, send_all, send_pieces, send_to,
+    send_with,
+};
 pub use wait::{SLICE, waker};

@@ -6,7 +6,7 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
-use super::flags::{Receive, Send};
+use super::flags::{Receive, SK_DONTWAIT, Send};
 use super::pinned::{NotPlain, Plain, Socket};
 use super::wait::Stop;
 use crate::error::{Code, Count, Result};
@@ -110,7 +110,7 @@ fn received_from(
 #[inline(always)]
 pub fn send(raw: i64, data: &[u8]) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) => match calls::send_plain(plain.fd, data) {
+        Ok(plain) => match calls::send_plain(plain.fd, data, 0) {
             (Answer(sent @ 1..), _) => plain.done(raw, sent),
             (answer, data) => rest(raw, |socket| socket.send(data, 0), plain, answer),
         },
@@ -157,7 +157,7 @@ fn send_to_inet6(raw: i64, data: &[u8], to: &Address) -> Count {
 #[inline(always)]
 pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) if plain.kind().is_stream() => match calls::send_plain(plain.fd, data) {
+        Ok(plain) if plain.kind().is_stream() => match calls::send_plain(plain.fd, data, 0) {
             (Answer(all), data) if all == data.len() as isize => {
                 *sent = data.len();
                 plain.done(raw, 0)
@@ -201,6 +201,74 @@ fn part(answer: Answer, moved: &mut usize) -> Answer {
         }
         error => error,
     }
+}
+
+/// Any receive into a buffer that is not empty: as `recv` where all that is asked is not to wait.
+#[inline(never)]
+pub fn recv_with(raw: i64, data: Buffer, flags: c_int) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) if flags == SK_DONTWAIT => match calls::recv_plain(plain.fd, data, message::DONTWAIT) {
+            (Answer(received @ 1..), _) => plain.done(raw, received),
+            (Answer::AGAIN, _) => would_wait(raw, plain),
+            (answer, data) => rest(raw, |socket| socket.recv(data, flags), plain, answer),
+        },
+        Ok(plain) => rest(raw, |socket| socket.recv(data, flags), plain, Answer::AGAIN),
+        Err(other) => otherwise(raw, |socket| socket.recv(data, flags), other),
+    }
+}
+
+/// Any send of bytes, not none.
+#[inline(never)]
+pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
+    match (Plain::pin(raw), Send::new(flags)) {
+        (Ok(plain), Ok(asked)) => match calls::send_plain(plain.fd, data, asked.for_kernel()) {
+            (Answer(sent @ 1..), _) => plain.done(raw, sent),
+            (Answer::AGAIN, _) if asked.dont_wait => would_wait(raw, plain),
+            (answer, data) => rest(raw, |socket| socket.send(data, flags), plain, answer),
+        },
+        (Ok(plain), Err(_)) => rest(raw, |socket| socket.send(data, flags), plain, Answer::AGAIN),
+        (Err(other), _) => otherwise(raw, |socket| socket.send(data, flags), other),
+    }
+}
+
+/// Any receive into a list of pieces: as one system call where nothing is asked, or only not to wait.
+#[inline(never)]
+pub fn recv_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
+    match Plain::pin(raw) {
+        Ok(plain) if flags & !SK_DONTWAIT == 0 => {
+            let dont_wait = flags != 0;
+            match vector::recv_plain(plain.fd, pieces, if dont_wait { message::DONTWAIT } else { 0 }) {
+                Answer(received @ 1..) => plain.done(raw, received),
+                Answer::AGAIN if dont_wait => would_wait(raw, plain),
+                answer => rest(raw, |socket| socket.recv_pieces(pieces, flags), plain, answer),
+            }
+        }
+        Ok(plain) => rest(raw, |socket| socket.recv_pieces(pieces, flags), plain, Answer::AGAIN),
+        Err(other) => otherwise(raw, |socket| socket.recv_pieces(pieces, flags), other),
+    }
+}
+
+/// Any send of a list of pieces.
+#[inline(never)]
+pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
+    match (Plain::pin(raw), Send::new(flags)) {
+        (Ok(plain), Ok(asked)) => match vector::send_plain(plain.fd, pieces, asked.for_kernel()) {
+            Answer(sent @ 1..) => plain.done(raw, sent),
+            Answer::AGAIN if asked.dont_wait => would_wait(raw, plain),
+            answer => rest(raw, |socket| socket.send_pieces(pieces, flags), plain, answer),
+        },
+        (Ok(plain), Err(_)) => rest(raw, |socket| socket.send_pieces(pieces, flags), plain, Answer::AGAIN),
+        (Err(other), _) => otherwise(raw, |socket| socket.send_pieces(pieces, flags), other),
+    }
+}
+
+/// The end of a call that was not to wait.
+#[cold]
+#[inline(never)]
+fn would_wait(raw: i64, plain: Plain) -> Count {
+    let socket = plain.into_socket(raw);
+    let result = settle(&socket, Err(Errno(libc::EAGAIN)));
+    finish(result, socket)
 }
 
 /// A call that is not a plain one.

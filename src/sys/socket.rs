@@ -114,11 +114,11 @@ pub fn recv_from(
 /// the result, in the registers that it went in, so that nothing has to be saved for the rare
 /// case that it is needed again.
 #[inline(always)]
-pub fn send_plain(fd: Fd, data: &[u8]) -> (Answer, &[u8]) {
+pub fn send_plain(fd: Fd, data: &[u8], flags: c_int) -> (Answer, &[u8]) {
     // SAFETY: pointer and length are those of one slice, and come back.
     unsafe {
         let (answer, data, len) =
-            direct::sendto(fd, data.as_ptr().cast(), data.len(), libc::MSG_NOSIGNAL, null(), 0);
+            direct::sendto(fd, data.as_ptr().cast(), data.len(), flags | libc::MSG_NOSIGNAL, null(), 0);
         (answer, from_raw_parts(data.cast(), len))
     }
 }

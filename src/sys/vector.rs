@@ -6,7 +6,8 @@ use core::mem::MaybeUninit;
 
 use libc::c_int;
 
-use super::{Fd, Result, syscall};
+use super::socket::Answer;
+use super::{Fd, Result, errno, syscall};
 
 /// One piece of a list: bytes to send, or room to receive into. As `struct iovec` has it.
 #[derive(Clone, Copy)]
@@ -92,6 +93,18 @@ pub fn send(fd: Fd, pieces: Pieces, flags: c_int) -> Result<usize> {
     let message = pieces.message();
     // SAFETY: the message names the list, whose pieces are good for their lengths.
     unsafe { syscall!(sendmsg(fd, &message, flags | libc::MSG_NOSIGNAL)) }.map(|sent| sent as usize)
+}
+
+/// As `send`; errno stays as it is.
+pub fn send_plain(fd: Fd, pieces: Pieces, flags: c_int) -> Answer {
+    let _keep = errno::Restore::later();
+    send(fd, pieces, flags).map(|sent| sent as isize).into()
+}
+
+/// As `recv`; errno stays as it is.
+pub fn recv_plain(fd: Fd, pieces: Pieces, flags: c_int) -> Answer {
+    let _keep = errno::Restore::later();
+    recv(fd, pieces, flags).map(|received| received as isize).into()
 }
 
 /// Receives into the pieces, or only into the rest of the one that was begun.
