@@ -203,72 +203,69 @@ fn part(answer: Answer, moved: &mut usize) -> Answer {
     }
 }
 
-/// Any receive into a buffer that is not empty: as `recv` where all that is asked is not to wait.
+/// Any receive into a buffer that is not empty.
 #[inline(never)]
 pub fn recv_with(raw: i64, data: Buffer, flags: c_int) -> Count {
-    match Plain::pin(raw) {
-        Ok(plain) if flags == SK_DONTWAIT => match calls::recv_plain(plain.fd, data, message::DONTWAIT) {
-            (Answer(received @ 1..), _) => plain.done(raw, received),
-            (Answer::AGAIN, _) => would_wait(raw, plain),
-            (answer, data) => rest(raw, |socket| socket.recv(data, flags), plain, answer),
-        },
-        Ok(plain) => rest(raw, |socket| socket.recv(data, flags), plain, Answer::AGAIN),
-        Err(other) => otherwise(raw, |socket| socket.recv(data, flags), other),
-    }
+    let (plain, dont_wait) = (Plain::pin(raw), flags == SK_DONTWAIT);
+    let answer = match plain {
+        Ok(plain) if dont_wait => calls::recv_plain(plain.fd, data, message::DONTWAIT).0,
+        _ => Answer::AGAIN,
+    };
+    end(raw, plain, answer, dont_wait, &mut |socket| socket.recv(data, flags))
 }
 
 /// Any send of bytes, not none.
 #[inline(never)]
 pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
-    match (Plain::pin(raw), Send::new(flags)) {
-        (Ok(plain), Ok(asked)) => match calls::send_plain(plain.fd, data, asked.for_kernel()) {
-            (Answer(sent @ 1..), _) => plain.done(raw, sent),
-            (Answer::AGAIN, _) if asked.dont_wait => would_wait(raw, plain),
-            (answer, data) => rest(raw, |socket| socket.send(data, flags), plain, answer),
-        },
-        (Ok(plain), Err(_)) => rest(raw, |socket| socket.send(data, flags), plain, Answer::AGAIN),
-        (Err(other), _) => otherwise(raw, |socket| socket.send(data, flags), other),
-    }
+    let (plain, asked) = (Plain::pin(raw), Send::new(flags));
+    let (answer, dont_wait) = match (plain, asked) {
+        (Ok(plain), Ok(asked)) => (calls::send_plain(plain.fd, data, asked.for_kernel()).0, asked.dont_wait),
+        _ => (Answer::AGAIN, false),
+    };
+    end(raw, plain, answer, dont_wait, &mut |socket| socket.send(data, flags))
 }
 
-/// Any receive into a list of pieces: as one system call where nothing is asked, or only not to wait.
+/// Any receive into a list of pieces.
 #[inline(never)]
 pub fn recv_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
-    match Plain::pin(raw) {
-        Ok(plain) if flags & !SK_DONTWAIT == 0 => {
-            let dont_wait = flags != 0;
-            match vector::recv_plain(plain.fd, pieces, if dont_wait { message::DONTWAIT } else { 0 }) {
-                Answer(received @ 1..) => plain.done(raw, received),
-                Answer::AGAIN if dont_wait => would_wait(raw, plain),
-                answer => rest(raw, |socket| socket.recv_pieces(pieces, flags), plain, answer),
-            }
-        }
-        Ok(plain) => rest(raw, |socket| socket.recv_pieces(pieces, flags), plain, Answer::AGAIN),
-        Err(other) => otherwise(raw, |socket| socket.recv_pieces(pieces, flags), other),
-    }
+    let (plain, dont_wait) = (Plain::pin(raw), flags == SK_DONTWAIT);
+    let answer = match plain {
+        Ok(plain) if dont_wait => vector::recv_plain(plain.fd, pieces, message::DONTWAIT),
+        Ok(plain) if flags == 0 => vector::recv_plain(plain.fd, pieces, 0),
+        _ => Answer::AGAIN,
+    };
+    end(raw, plain, answer, dont_wait, &mut |socket| socket.recv_pieces(pieces, flags))
 }
 
 /// Any send of a list of pieces.
 #[inline(never)]
 pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
-    match (Plain::pin(raw), Send::new(flags)) {
-        (Ok(plain), Ok(asked)) => match vector::send_plain(plain.fd, pieces, asked.for_kernel()) {
-            Answer(sent @ 1..) => plain.done(raw, sent),
-            Answer::AGAIN if asked.dont_wait => would_wait(raw, plain),
-            answer => rest(raw, |socket| socket.send_pieces(pieces, flags), plain, answer),
-        },
-        (Ok(plain), Err(_)) => rest(raw, |socket| socket.send_pieces(pieces, flags), plain, Answer::AGAIN),
-        (Err(other), _) => otherwise(raw, |socket| socket.send_pieces(pieces, flags), other),
-    }
+    let (plain, asked) = (Plain::pin(raw), Send::new(flags));
+    let (answer, dont_wait) = match (plain, asked) {
+        (Ok(plain), Ok(asked)) => (vector::send_plain(plain.fd, pieces, asked.for_kernel()), asked.dont_wait),
+        _ => (Answer::AGAIN, false),
+    };
+    end(raw, plain, answer, dont_wait, &mut |socket| socket.send_pieces(pieces, flags))
 }
 
-/// The end of a call that was not to wait.
-#[cold]
+/// The end of a call that was made with one plain system call, if that could be.
 #[inline(never)]
-fn would_wait(raw: i64, plain: Plain) -> Count {
-    let socket = plain.into_socket(raw);
-    let result = settle(&socket, Err(Errno(libc::EAGAIN)));
-    finish(result, socket)
+fn end(
+    raw: i64,
+    plain: core::result::Result<Plain, NotPlain>,
+    answer: Answer,
+    dont_wait: bool,
+    again: &mut dyn FnMut(&Socket) -> Result<usize>,
+) -> Count {
+    match (plain, answer) {
+        (Ok(plain), Answer(moved @ 1..)) => plain.done(raw, moved),
+        (Ok(plain), Answer::AGAIN) if dont_wait => {
+            let socket = plain.into_socket(raw);
+            finish(settle(&socket, Err(Errno(libc::EAGAIN))), socket)
+        }
+        (Ok(plain), answer) => rest(raw, again, plain, answer),
+        (Err(other), _) => otherwise(raw, again, other),
+    }
 }
 
 /// A call that is not a plain one.
