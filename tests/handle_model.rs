@@ -88,7 +88,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64 as Plain;
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use loom::thread::{JoinHandle, spawn};
-use word::{Freed, Kept, LAST_GENERATION, Left, Pin, State, Tag, Word};
+use word::{Freed, Kept, LAST_GENERATION, Left, State, Tag, Word};
 
 /// A slot, and what the kernel has behind it.
 struct Slot {
@@ -141,31 +141,24 @@ impl Slot {
 
     /// A whole call; false: the handle is stale.
     fn call(&self, me: usize, tag: Tag) -> bool {
-        match self.word.pin(tag) {
-            Pin::Stale(left) => {
-                self.leave(left);
-                false
-            }
-            Pin::Live => {
-                self.work(me, tag);
-                self.leave(self.word.unpin());
-                true
-            }
+        let live = self.word.pin(tag);
+        if live {
+            self.work(me, tag);
+            self.leave(self.word.unpin());
         }
+        live
     }
 
     /// A whole call that may simply block, if it may.
     fn plain_call(&self, me: usize, tag: Tag) -> bool {
-        if self.word.pin_plain(tag) {
+        let plain = self.word.pin_plain(tag);
+        if plain {
             self.work(me, tag);
             if !self.word.unpin_plain() {
                 self.leave(self.word.after_unpin());
             }
-            true
-        } else {
-            self.leave(self.word.unpin());
-            false
         }
+        plain
     }
 
     fn close(&self, tag: Tag) -> bool {
@@ -323,7 +316,7 @@ fn of_two_calls_and_a_closer_one_clears_up() {
     model(3, || {
         let (slot, tag) = Slot::live(State::LIVE);
         for _ in 0..2 {
-            assert_eq!(slot.word.pin(tag), Pin::Live);
+            assert!(slot.word.pin(tag));
         }
         let calls = [0, 1].map(|me| {
             start(&slot, move |slot| {
@@ -367,6 +360,7 @@ fn a_stale_handle_while_the_next_is_published() {
         let one = start(&slot, move |slot| slot.call(0, stale));
         let other = start(&slot, move |slot| slot.plain_call(1, stale));
         let next = slot.create(2, State::LIVE).unwrap();
+        assert_eq!(slot.word.read().pins(), 0, "it looks like a call of the next one");
         assert!(slot.call(2, next));
         assert!(!one.join().unwrap());
         assert!(!other.join().unwrap());
@@ -381,14 +375,8 @@ fn the_closer_learns_of_every_call() {
     // Who is told of no call wakes nobody.
     model(4, || {
         let (slot, tag) = Slot::live(State::LIVE);
-        let call = start(&slot, move |slot| {
-            let inside = slot.word.pin_plain(tag);
-            // Blocked here until it is woken: it does not leave by itself.
-            if !inside {
-                slot.leave(slot.word.unpin());
-            }
-            inside
-        });
+        // Blocked in there until it is woken: it does not leave by itself.
+        let call = start(&slot, move |slot| slot.word.pin_plain(tag));
         let before = slot.word.close(tag).unwrap();
         slot.leave(slot.word.unpin());
         if call.join().unwrap() {
@@ -406,13 +394,13 @@ fn what_becomes_shared_knows_its_older_calls() {
         let (slot, tag) = Slot::live(State::LIVE);
         // A call that finds the word shared asks its waker, any other one blocks.
         let call = start(&slot, move |slot| {
-            assert_eq!(slot.word.pin(tag), Pin::Live);
+            assert!(slot.word.pin(tag));
             slot.word.read().state().is_shared()
         });
         let share = start(&slot, move |slot| {
-            assert_ne!(slot.word.pin(tag), Pin::Stale(Left::Done));
+            assert!(slot.word.pin(tag));
             slot.word.share(1);
-            assert_eq!(slot.word.pin(tag), Pin::Live);
+            assert!(slot.word.pin(tag));
             assert!(slot.word.read().state().is_shared(), "a later call knows");
             slot.leave(slot.word.unpin());
             slot.leave(slot.word.unpin());
@@ -426,6 +414,37 @@ fn what_becomes_shared_knows_its_older_calls() {
         assert_eq!(before.pins(), 1);
         slot.leave(slot.word.unpin());
         slot.leave(slot.word.unpin());
+        slot.assert_closed(1);
+    });
+}
+
+#[test]
+fn a_call_that_may_be_blocked_keeps_its_socket_mixed() {
+    model(3, || {
+        let (slot, tag) = Slot::live(State::LIVE);
+        assert!(slot.word.pin_plain(tag), "blocked until it is woken");
+        let passing = start(&slot, move |slot| slot.call(0, tag));
+        let share = start(&slot, |slot| slot.word.share(0));
+        assert!(slot.call(1, tag));
+        share.join().unwrap();
+        assert!(passing.join().unwrap());
+        assert_eq!(slot.word.close(tag).unwrap().state(), State::MIXED, "nobody wakes it");
+        slot.leave(slot.word.unpin());
+        slot.leave(slot.word.unpin());
+        slot.assert_closed(1);
+    });
+}
+
+#[test]
+fn what_no_call_keeps_mixed_is_shared() {
+    model(3, || {
+        let (slot, tag) = Slot::live(State::MIXED);
+        let calls = [0, 1].map(|me| start(&slot, move |slot| slot.call(me, tag)));
+        for call in calls {
+            assert!(call.join().unwrap());
+        }
+        assert_eq!(slot.word.read().state(), State::SHARED);
+        assert!(slot.close(tag));
         slot.assert_closed(1);
     });
 }
@@ -455,7 +474,6 @@ fn a_limit_is_in_force_when_it_is_set() {
         let set = move |slot: &Slot| {
             slot.word.be_careful();
             assert!(!slot.word.pin_plain(tag), "its limit is in force");
-            slot.leave(slot.word.unpin());
         };
         let other = start(&slot, set);
         set(&slot);
@@ -558,15 +576,16 @@ fn reopen(slot: &Slot) -> Tag {
 fn a_live_handle_that_was_closed_behind_our_back() {
     model(3, || {
         let (slot, old) = Slot::live(State::LIVE);
-        assert_eq!(slot.word.pin(old), Pin::Live);
+        assert!(slot.word.pin(old));
         let call = start(&slot, |slot| {
             if !slot.word.unpin_plain() {
                 slot.leave(slot.word.after_unpin());
             }
         });
-        let stale = start(&slot, move |slot| match slot.word.pin(old) {
-            Pin::Stale(left) => slot.leave(left),
-            _ => slot.leave(slot.word.unpin()),
+        let stale = start(&slot, move |slot| {
+            if slot.word.pin(old) {
+                slot.leave(slot.word.unpin());
+            }
         });
         let next = reopen(&slot);
         assert!(slot.call(0, next));
@@ -583,7 +602,7 @@ fn a_live_handle_that_was_closed_behind_our_back() {
 fn a_closer_while_its_handle_dies_behind_our_back() {
     model(3, || {
         let (slot, old) = Slot::live(State::LIVE);
-        assert_eq!(slot.word.pin(old), Pin::Live);
+        assert!(slot.word.pin(old));
         let freed = |slot: &Slot, left| match left {
             Left::Last(tag) => Some(slot.word.free(tag)),
             Left::Done => None,
@@ -709,7 +728,7 @@ fn no_wait_sleeps_on(fences: Fences, waits: usize) {
         let waits: Vec<_> = (0..waits)
             .map(|_| {
                 let waker = waker.clone();
-                assert_eq!(slot.word.pin(tag), Pin::Live);
+                assert!(slot.word.pin(tag));
                 start(&slot, move |slot| {
                     if waker.load(SeqCst) == 0 {
                         let _ = waker.compare_exchange(0, 1, SeqCst, SeqCst);

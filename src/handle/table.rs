@@ -45,7 +45,12 @@ impl Table {
     /// The slot that a handle names, live or not.
     #[inline(always)]
     pub fn slot(&self, handle: Handle) -> Option<&'static Slot> {
-        self.slots.get(handle.index() as usize)
+        let index = handle.index() as usize;
+        // A branch, where `get` alone becomes a selection, which every call would have to wait for.
+        if index >= self.slots.len() {
+            return None;
+        }
+        self.slots.get(index)
     }
 
     /// The index of the slot for a descriptor.

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::word::{Freed, Kept, LAST_GENERATION, Left, Pin, State, Tag};
+use super::word::{Freed, Kept, LAST_GENERATION, Left, State, Tag};
 use super::{Handle, MAX_HANDLES, Slot, Table};
 
 /// Slots that have used these generations.
@@ -27,10 +27,10 @@ fn tag(generation: u64) -> Tag {
     Tag(generation << 25 | 1 << 22)
 }
 
-/// What a call does with any number that it is given. `None`: there is no such slot.
-fn pin(table: &Table, raw: i64) -> Option<Pin> {
+/// Begins a call with any number that it is given.
+fn pin(table: &Table, raw: i64) -> bool {
     let handle = Handle::from_raw(raw);
-    Some(table.slot(handle)?.word.pin(handle.tag()))
+    table.slot(handle).is_some_and(|slot| slot.word.pin(handle.tag()))
 }
 
 /// No call gets anywhere with the number, and nothing changes.
@@ -40,14 +40,13 @@ fn refused(table: &Table, raw: i64) -> bool {
         return true;
     };
     let before = slot.word.read();
-    let pinned = slot.word.pin_plain(handle.tag());
-    assert_eq!(slot.word.unpin(), Left::Done);
-    !pinned
+    let refused = !slot.word.pin_plain(handle.tag())
         && slot.word.is_closed(handle.tag())
-        && slot.word.pin(handle.tag()) == Pin::Stale(Left::Done)
+        && !slot.word.pin(handle.tag())
         && slot.word.close(handle.tag()).is_none()
-        && slot.word.give_up(handle.tag()) == Err(Kept::Stale)
-        && slot.word.read() == before
+        && slot.word.give_up(handle.tag()) == Err(Kept::Stale);
+    // One that is not refused is pinned now.
+    refused && slot.word.read() == before
 }
 
 /// A closed handle whose last call has left: what becomes of the descriptor.
@@ -188,7 +187,7 @@ fn a_last_handle_that_was_given_up_or_closed_behind_our_back_retires_its_slot() 
 
     let lost = table.publish(1, 0, State::LIVE).unwrap();
     let word = &table.slot(lost).unwrap().word;
-    assert_eq!(word.pin(lost.tag()), Pin::Live);
+    assert!(word.pin(lost.tag()));
     assert_eq!(table.live(), 1);
     // Its number comes from the kernel once more.
     assert!(table.publish(1, 0, State::LIVE).is_none());
@@ -207,7 +206,7 @@ fn a_new_handle_takes_the_place_of_one_closed_behind_our_back() {
         let table = table(&[0]);
         let old = table.publish(0, 7, state).unwrap();
         let slot = table.slot(old).unwrap();
-        assert_ne!(slot.word.pin(old.tag()), Pin::Stale(Left::Done));
+        assert!(slot.word.pin(old.tag()));
         slot.recv_limit.set(5);
         let new = table.publish(0, 9, State::LIVE).unwrap();
         assert_eq!(table.live(), 1);
@@ -236,7 +235,7 @@ fn a_finaliser_that_comes_too_late_has_lost() {
     assert!(!word.is_final(old.tag()));
     assert_eq!(word.free(old.tag()), Freed::Lost);
     assert_eq!(table.live(), 1);
-    assert_eq!(pin(&table, new.to_raw()), Some(Pin::Live));
+    assert!(pin(&table, new.to_raw()));
     assert_eq!(word.unpin(), Left::Done);
     // Nor does it end what the next one's has to.
     word.close(new.tag()).unwrap();
@@ -263,7 +262,7 @@ fn a_number_is_claimed_by_one() {
                 assert_eq!(word.claim(), None, "live");
                 assert_eq!(word.free(again), Freed::Lost);
                 assert_eq!(table.live(), i64::from(index) + 1);
-                assert_eq!(pin(&table, handle.to_raw()), Some(Pin::Live));
+                assert!(pin(&table, handle.to_raw()));
                 word.close(handle.tag()).unwrap();
                 assert_eq!(word.claim(), None, "being closed");
                 table.publish(index, 0, State::LIVE).unwrap();
@@ -290,8 +289,8 @@ fn a_forked_child_has_no_pins_and_finishes_what_was_being_closed() {
     let (table, handles) = one_of_each();
     for handle in handles {
         let word = &table.slot(handle).unwrap().word;
-        let _ = word.pin_plain(handle.tag());
-        let _ = word.pin_plain(handle.tag());
+        let _ = word.pin(handle.tag());
+        let _ = word.pin(handle.tag());
     }
     let mut seen = Vec::new();
     for (_, slot) in table.used() {
@@ -312,7 +311,7 @@ fn a_forked_child_has_no_pins_and_finishes_what_was_being_closed() {
     assert_eq!(seen[6..], end);
     assert_eq!(table.live(), 4);
     for handle in &handles[..4] {
-        assert_eq!(pin(&table, handle.to_raw()), Some(Pin::Live));
+        assert!(pin(&table, handle.to_raw()));
     }
     let new = &Slot::starting_at(0).word;
     assert!(!new.pin_plain(handles[0].tag()));
@@ -344,7 +343,7 @@ fn a_call_that_was_forked_away_has_no_pin_to_take() {
             let table = table(&[6]);
             let handle = table.publish(0, 0, state).unwrap();
             let word = &table.slot(handle).unwrap().word;
-            let _ = word.pin_plain(handle.tag());
+            assert!(word.pin(handle.tag()));
             assert_eq!(word.after_fork(), None);
             in_child(&table, handle);
             let before = word.read();
@@ -358,17 +357,19 @@ fn a_call_that_was_forked_away_has_no_pin_to_take() {
 }
 
 #[test]
-fn a_call_on_a_stale_handle_that_was_forked_away_has_no_pin_to_take() {
-    let table = table(&[0, LAST_GENERATION]);
-    let [new, retired] = [0, 1].map(|index| &table.at(index).unwrap().word);
-    assert_eq!(retired.publish(State::LIVE).0, None);
-    for word in [new, retired] {
-        let before = word.read();
-        assert!(!word.unpin_plain());
-        assert_eq!(word.after_unpin(), Left::Done);
-        assert_eq!(word.unpin(), Left::Done);
-        assert_eq!(word.read(), before);
-    }
+fn what_is_mixed_is_so_until_the_last_call_has_left() {
+    let table = table(&[0]);
+    let handle = table.publish(0, 0, State::LIVE).unwrap();
+    let word = &table.slot(handle).unwrap().word;
+    assert!(word.pin_plain(handle.tag()));
+    word.share(0);
+    assert!(word.pin(handle.tag()));
+    assert_eq!(word.unpin(), Left::Done);
+    assert_eq!(word.read().state(), State::MIXED, "the first one may still be blocked");
+    assert!(!word.unpin_plain());
+    assert_eq!(word.after_unpin(), Left::Done);
+    assert_eq!(word.read().state(), State::SHARED);
+    assert_eq!(close(&table, handle), Freed::Close);
 }
 
 /// One step of a life with handles. Handles and pins are chosen among all there ever were.
@@ -489,15 +490,12 @@ impl Life {
     }
 
     fn pin(&mut self, raw: i64) {
-        let expected = self.place(raw).map(|index| {
+        let place = self.place(raw);
+        if let Some(index) = place {
             self.known(index).pins += 1;
             self.pins.push(index);
-            Pin::Live
-        });
-        match pin(&self.table, raw) {
-            None => assert_eq!(expected, None),
-            Some(pin) => assert_eq!(pin, expected.unwrap_or(Pin::Stale(Left::Done))),
         }
+        assert_eq!(pin(&self.table, raw), place.is_some());
     }
 
     fn pin_plain(&mut self, raw: i64) {
@@ -512,8 +510,6 @@ impl Life {
         if plain {
             self.known(handle.index()).pins += 1;
             self.pins.push(handle.index());
-        } else {
-            assert_eq!(slot.word.unpin(), Left::Done);
         }
     }
 
@@ -527,6 +523,9 @@ impl Life {
                 known.state = State::FINAL;
                 assert_eq!(left, Left::Last(tag(known.generation)));
             } else {
+                if known.state == State::MIXED && known.pins == 0 {
+                    known.state = State::SHARED;
+                }
                 assert_eq!(left, Left::Done);
             }
         } else if let Some(index) = self.orphans.pop() {

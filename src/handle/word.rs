@@ -150,15 +150,6 @@ impl Reading {
     }
 }
 
-/// What a pin found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pin {
-    /// Pinned.
-    Live,
-    /// Not this tag, or not live. Not pinned.
-    Stale(Left),
-}
-
 /// What the one who takes a pin away has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -220,18 +211,34 @@ impl Word {
             .map_err(Reading)
     }
 
-    /// Tries to begin a call on the handle with this tag.
-    pub fn pin(&self, tag: Tag) -> Pin {
-        if self.pin_plain(tag) || self.read().is_live(tag) { Pin::Live } else { Pin::Stale(self.unpin()) }
+    /// Begins a call on the handle with this tag. False: it is not live, and nothing has changed.
+    pub fn pin(&self, tag: Tag) -> bool {
+        self.pin_while(self.read(), |now| now.is_live(tag))
     }
 
-    /// Takes a pin. True: on a live handle with this tag, whose calls may simply block.
-    /// Otherwise the pin stands for nothing yet.
+    /// The same, only where its calls may simply block.
     #[inline(always)]
     pub fn pin_plain(&self, tag: Tag) -> bool {
-        self.bits.fetch_add(ONE_PIN, Ordering::Acquire);
-        // Read anew rather than taken from the addition: cheaper, and as good.
-        Reading(self.bits.load(Ordering::Acquire)).is_plain(tag)
+        // That no other call is in progress is guessed, not looked up.
+        let alone = tag.reading().0;
+        match self.bits.compare_exchange(alone, alone + ONE_PIN, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => true,
+            Err(seen) => self.pin_while(Reading(seen), |now| now.is_plain(tag)),
+        }
+    }
+
+    /// A pin is taken only together with the reading that allows it: one on a slot that has become
+    /// another handle's would look like a call of that.
+    #[inline(always)]
+    fn pin_while(&self, mut now: Reading, allowed: impl Fn(Reading) -> bool) -> bool {
+        while allowed(now) {
+            let to = now.0 + ONE_PIN;
+            match self.bits.compare_exchange(now.0, to, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(seen) => now = Reading(seen),
+            }
+        }
+        false
     }
 
     /// Ends a call.
@@ -257,10 +264,15 @@ impl Word {
             self.bits.fetch_add(ONE_PIN, Ordering::SeqCst);
             return Left::Done;
         }
-        if now.state().is_closing() && now.pins() == 0 {
-            // Whoever pins in between takes this election over when it leaves.
-            if self.swap(now, now.with(State::FINAL)).is_ok() {
-                return Left::Last(now.tag());
+        if now.pins() == 0 {
+            if now.state() == State::MIXED {
+                // No call is left that began before.
+                let _ = self.swap(now, now.with(State::SHARED));
+            } else if now.state().is_closing() {
+                // Of two that left at once both may come here.
+                if self.swap(now, now.with(State::FINAL)).is_ok() {
+                    return Left::Last(now.tag());
+                }
             }
         }
         Left::Done
@@ -358,7 +370,7 @@ impl Word {
             let (tag, to) = if now.generation() == LAST_GENERATION {
                 (None, now.with(State::FREED))
             } else {
-                // Pins stay: a stale handle may be taking back a transient one right now.
+                // Pins stay: the calls of one that was closed behind our back take them when they leave.
                 let next = Reading::new(now.generation() + 1, state, now.pins());
                 (Some(next.tag()), next)
             };

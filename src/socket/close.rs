@@ -10,7 +10,7 @@ use crate::handle::slot::{CLAIM, mark};
 use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::socket::{How, message};
-use crate::sys::time::{self, Timer};
+use crate::sys::time::Timer;
 use crate::sys::{Fd, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
@@ -80,29 +80,10 @@ fn wake(slot: &Slot, fd: Fd, before: Reading) {
             descriptor::wake(waker.wrapping_sub(1));
         }
     }
-    // Whether the copies must suffer is looked at twice.
-    if before.state() != State::SHARED && !(before.state() == State::MIXED && all_leave(slot)) {
+    if before.state() != State::SHARED {
         // On a socket that is not connected this says so, and wakes all the same.
         let _ = calls::shutdown(fd, How::Both);
     }
-}
-
-/// How long a close waits for calls to leave before a connection is ended for its copies.
-const PATIENCE: u64 = 20_000_000;
-
-/// Do all calls leave by themselves? What looks like one may be a stale handle of the same slot, which
-/// pins it for a moment, or for longer where its thread has just lost the processor.
-#[cold]
-fn all_leave(slot: &Slot) -> bool {
-    let end = time::now().saturating_add(PATIENCE);
-    // Our own pin is the last.
-    while slot.word.read().pins() > 1 {
-        if time::now() >= end {
-            return false;
-        }
-        let _ = poll::poll(&mut [], Some(500_000));
-    }
-    true
 }
 
 /// After the last call has left a closed handle.

@@ -12,7 +12,7 @@ use crate::handle::word::Kept;
 use crate::handle::{Handle, TABLE};
 use crate::net::address::Family;
 use crate::process;
-use crate::sys::{self, Errno, Fd, address, descriptor, errno, option, poll, socket as calls, time};
+use crate::sys::{self, Errno, Fd, address, descriptor, errno, option, socket as calls};
 
 /// Takes a descriptor over. On failure it stays the caller's.
 pub fn from_fd(fd: i64) -> Result<Handle> {
@@ -109,19 +109,10 @@ pub fn into_fd(raw: i64) -> Result<Fd> {
     drop(Socket::new(raw)?);
     let handle = Handle::from_raw(raw);
     let (table, slot) = find(handle)?;
-    let mut patience = 70u32;
-    loop {
-        match slot.word.give_up(handle.tag()) {
-            Ok(()) => break,
-            Err(Kept::Stale) => return Err(Code::SK_EBADHANDLE.into()),
-            // It may be no call at all: a stale handle of the same slot pins it for a moment, or
-            // for longer where its thread has just lost the processor.
-            Err(Kept::Busy) if patience > 20 => time::yield_now(),
-            Err(Kept::Busy) if patience > 0 => drop(poll::poll(&mut [], Some(1_000_000))),
-            Err(Kept::Busy) => return Err(Code::SK_EBUSY.into()),
-        }
-        patience = patience.saturating_sub(1);
-    }
+    slot.word.give_up(handle.tag()).map_err(|kept| match kept {
+        Kept::Stale => Code::SK_EBADHANDLE,
+        Kept::Busy => Code::SK_EBUSY,
+    })?;
     table.forget();
     let fd = table.fd_of(handle.index());
     leave_poller(slot, fd);

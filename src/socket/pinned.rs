@@ -5,9 +5,9 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::close::clear_up;
 use super::kind::Kind;
-use crate::error::{Code, Count, Error, Result};
+use crate::error::{Code, Count, Result};
 use crate::handle::slot::mark;
-use crate::handle::word::{Left, Pin};
+use crate::handle::word::Left;
 use crate::handle::{Handle, Slot, TABLE, Table};
 use crate::sys::Fd;
 
@@ -20,13 +20,13 @@ pub struct Pinned {
 impl Pinned {
     pub fn new(raw: i64) -> Result<Pinned> {
         let handle = Handle::from_raw(raw);
-        let (table, slot) = find(handle)?;
-        match slot.word.pin(handle.tag()) {
-            // A poller of the parent process can only be closed, which takes no `Pinned`.
-            Pin::Live if slot.has(mark::FOREIGN) => Err(stale(table, slot, handle, slot.word.unpin())),
-            Pin::Live => Ok(Pinned { slot, handle }),
-            Pin::Stale(left) => Err(stale(table, slot, handle, left)),
+        let (_, slot) = find(handle)?;
+        if !slot.word.pin(handle.tag()) {
+            return Err(Code::SK_EBADHANDLE.into());
         }
+        let pinned = Pinned { slot, handle };
+        // A poller of the parent process can only be closed, which takes no `Pinned`.
+        if slot.has(mark::FOREIGN) { Err(Code::SK_EBADHANDLE.into()) } else { Ok(pinned) }
     }
 
     #[inline(always)]
@@ -79,27 +79,17 @@ pub struct Plain {
     pub fd: Fd,
 }
 
-/// Why there is no `Plain`: it may be anything else, from a socket with a limit to a number
-/// that is no handle.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum NotPlain {
-    /// The number names no slot.
-    NoSlot,
-    /// A pin was taken on the slot, to be taken back.
-    Pinned,
-}
-
 impl Plain {
+    /// `None`: it may be anything else, from a socket with a limit to a number that is no handle.
     #[inline(always)]
-    pub fn pin(raw: i64) -> core::result::Result<Plain, NotPlain> {
+    pub fn pin(raw: i64) -> Option<Plain> {
         let handle = Handle::from_raw(raw);
         let table = TABLE.get();
-        let slot = table.slot(handle).ok_or(NotPlain::NoSlot)?;
-        if slot.word.pin_plain(handle.tag()) {
-            Ok(Plain { slot, fd: table.fd_of(handle.index()) })
-        } else {
-            Err(NotPlain::Pinned)
+        match table.slot(handle) {
+            Some(slot) if slot.word.pin_plain(handle.tag()) => {
+                Some(Plain { slot, fd: table.fd_of(handle.index()) })
+            }
+            _ => None,
         }
     }
 
@@ -147,21 +137,8 @@ fn last(raw: i64, slot: &'static Slot, count: usize) -> Count {
     if let Left::Last(tag) = slot.word.after_unpin() {
         clear_up(TABLE.get(), slot, Handle::from_raw(raw).index(), tag);
     }
-    Count::of(count)
-}
-
-impl NotPlain {
-    /// Takes the pin back, and pins as any other call does.
-    pub fn into_socket(self, raw: i64) -> Result<Socket> {
-        let handle = Handle::from_raw(raw);
-        let (table, slot) = find(handle)?;
-        if self == NotPlain::Pinned {
-            if let Left::Last(tag) = slot.word.unpin() {
-                clear_up(table, slot, handle.index(), tag);
-            }
-        }
-        Socket::new(raw)
-    }
+    // Where the compiler knows what comes back, it keeps the count over every call, for this one.
+    Count::of(core::hint::black_box(count))
 }
 
 /// The slot that a handle names.
@@ -170,14 +147,6 @@ pub fn find(handle: Handle) -> Result<(&'static Table, &'static Slot)> {
     let table = TABLE.get();
     let slot = table.slot(handle).ok_or(Code::SK_EBADHANDLE)?;
     Ok((table, slot))
-}
-
-#[cold]
-fn stale(table: &'static Table, slot: &'static Slot, handle: Handle, left: Left) -> Error {
-    if let Left::Last(tag) = left {
-        clear_up(table, slot, handle.index(), tag);
-    }
-    Code::SK_EBADHANDLE.into()
 }
 
 /// A live socket, pinned.

@@ -7,7 +7,7 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
 use super::flags::{Receive, SK_DONTWAIT, Send};
-use super::pinned::{NotPlain, Plain, Socket};
+use super::pinned::{Plain, Socket};
 use super::wait::Stop;
 use crate::error::{Code, Count, Result};
 use crate::handle::slot::{Direction, mark};
@@ -29,11 +29,11 @@ type Call<'a> = &'a mut dyn FnMut(c_int) -> sys::Result<usize>;
 #[inline(always)]
 pub fn recv(raw: i64, data: Buffer) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) => match calls::recv_plain(plain.fd, data, 0) {
+        Some(plain) => match calls::recv_plain(plain.fd, data, 0) {
             (Answer(received @ 1..), _) => plain.done(raw, received),
             (answer, data) => rest(raw, |socket| socket.recv(data, 0), plain, answer),
         },
-        Err(other) => otherwise(raw, |socket| socket.recv(data, 0), other),
+        None => otherwise(raw, |socket| socket.recv(data, 0)),
     }
 }
 
@@ -41,7 +41,7 @@ pub fn recv(raw: i64, data: Buffer) -> Count {
 #[inline(always)]
 pub fn recv_from(raw: i64, data: Buffer, from: &mut MaybeUninit<Address>) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) => {
+        Some(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) => {
             let mut from_len = 0;
             match calls::recv_from_plain::<Inet>(plain.fd, data, from, &mut from_len) {
                 (Answer(received @ 1..), _) => {
@@ -51,8 +51,8 @@ pub fn recv_from(raw: i64, data: Buffer, from: &mut MaybeUninit<Address>) -> Cou
                 (answer, data) => received_from(raw, data, from, plain, answer, from_len),
             }
         }
-        Ok(_) => recv_from_inet6(raw, data, from),
-        Err(other) => otherwise(raw, |socket| socket.recv_from(data, 0, from), other),
+        Some(_) => recv_from_inet6(raw, data, from),
+        None => otherwise(raw, |socket| socket.recv_from(data, 0, from)),
     }
 }
 
@@ -110,11 +110,11 @@ fn received_from(
 #[inline(always)]
 pub fn send(raw: i64, data: &[u8]) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) => match calls::send_plain(plain.fd, data, 0) {
+        Some(plain) => match calls::send_plain(plain.fd, data, 0) {
             (Answer(sent @ 1..), _) => plain.done(raw, sent),
             (answer, data) => rest(raw, |socket| socket.send(data, 0), plain, answer),
         },
-        Err(other) => otherwise(raw, |socket| socket.send(data, 0), other),
+        None => otherwise(raw, |socket| socket.send(data, 0)),
     }
 }
 
@@ -122,15 +122,15 @@ pub fn send(raw: i64, data: &[u8]) -> Count {
 #[inline(always)]
 pub fn send_to(raw: i64, data: &[u8], to: &Address) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) && to.family == Family::SK_INET as u16 => {
+        Some(plain) if !plain.has(mark::NOT_IPV4_DATAGRAM) && to.family == Family::SK_INET as u16 => {
             let to = Inet::new(to);
             match calls::send_to_plain(plain.fd, data, &to) {
                 (Answer(sent @ 1..), _) => plain.done(raw, sent),
                 (answer, data) => rest(raw, |socket| socket.send_to_inet(data, &to), plain, answer),
             }
         }
-        Ok(_) => send_to_inet6(raw, data, to),
-        Err(other) => otherwise(raw, |socket| socket.send_to(data, 0, to), other),
+        Some(_) => send_to_inet6(raw, data, to),
+        None => otherwise(raw, |socket| socket.send_to(data, 0, to)),
     }
 }
 
@@ -157,7 +157,7 @@ fn send_to_inet6(raw: i64, data: &[u8], to: &Address) -> Count {
 #[inline(always)]
 pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) if plain.kind().is_stream() => match calls::send_plain(plain.fd, data, 0) {
+        Some(plain) if plain.kind().is_stream() => match calls::send_plain(plain.fd, data, 0) {
             (Answer(all), data) if all == data.len() as isize => {
                 *sent = data.len();
                 plain.done(raw, 0)
@@ -167,8 +167,8 @@ pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
                 rest(raw, |socket| socket.send_all(data, sent), plain, answer)
             }
         },
-        Ok(plain) => rest(raw, |socket| socket.send_all(data, sent), plain, Answer::AGAIN),
-        Err(other) => otherwise(raw, |socket| socket.send_all(data, sent), other),
+        Some(plain) => rest(raw, |socket| socket.send_all(data, sent), plain, Answer::AGAIN),
+        None => otherwise(raw, |socket| socket.send_all(data, sent)),
     }
 }
 
@@ -176,18 +176,20 @@ pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
 #[inline(always)]
 pub fn recv_all(raw: i64, data: Buffer, received: &mut usize) -> Count {
     match Plain::pin(raw) {
-        Ok(plain) if plain.kind().is_stream() => match calls::recv_plain(plain.fd, data, message::WAITALL) {
-            (Answer(all), data) if all == data.len() as isize => {
-                *received = data.len();
-                plain.done(raw, 0)
+        Some(plain) if plain.kind().is_stream() => {
+            match calls::recv_plain(plain.fd, data, message::WAITALL) {
+                (Answer(all), data) if all == data.len() as isize => {
+                    *received = data.len();
+                    plain.done(raw, 0)
+                }
+                (answer, data) => {
+                    let answer = part(answer, received);
+                    rest(raw, |socket| socket.recv_all(data, received), plain, answer)
+                }
             }
-            (answer, data) => {
-                let answer = part(answer, received);
-                rest(raw, |socket| socket.recv_all(data, received), plain, answer)
-            }
-        },
-        Ok(plain) => rest(raw, |socket| socket.recv_all(data, received), plain, Answer::AGAIN),
-        Err(other) => otherwise(raw, |socket| socket.recv_all(data, received), other),
+        }
+        Some(plain) => rest(raw, |socket| socket.recv_all(data, received), plain, Answer::AGAIN),
+        None => otherwise(raw, |socket| socket.recv_all(data, received)),
     }
 }
 
@@ -208,7 +210,7 @@ fn part(answer: Answer, moved: &mut usize) -> Answer {
 pub fn recv_with(raw: i64, data: Buffer, flags: c_int) -> Count {
     let (plain, dont_wait) = (Plain::pin(raw), flags == SK_DONTWAIT);
     let answer = match plain {
-        Ok(plain) if dont_wait => calls::recv_plain(plain.fd, data, message::DONTWAIT).0,
+        Some(plain) if dont_wait => calls::recv_plain(plain.fd, data, message::DONTWAIT).0,
         _ => Answer::AGAIN,
     };
     end(raw, plain, answer, dont_wait, &mut |socket| socket.recv(data, flags))
@@ -219,7 +221,9 @@ pub fn recv_with(raw: i64, data: Buffer, flags: c_int) -> Count {
 pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
     let (plain, asked) = (Plain::pin(raw), Send::new(flags));
     let (answer, dont_wait) = match (plain, asked) {
-        (Ok(plain), Ok(asked)) => (calls::send_plain(plain.fd, data, asked.for_kernel()).0, asked.dont_wait),
+        (Some(plain), Ok(asked)) => {
+            (calls::send_plain(plain.fd, data, asked.for_kernel()).0, asked.dont_wait)
+        }
         _ => (Answer::AGAIN, false),
     };
     end(raw, plain, answer, dont_wait, &mut |socket| socket.send(data, flags))
@@ -230,8 +234,8 @@ pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
 pub fn recv_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
     let (plain, dont_wait) = (Plain::pin(raw), flags == SK_DONTWAIT);
     let answer = match plain {
-        Ok(plain) if dont_wait => vector::recv_plain(plain.fd, pieces, message::DONTWAIT),
-        Ok(plain) if flags == 0 => vector::recv_plain(plain.fd, pieces, 0),
+        Some(plain) if dont_wait => vector::recv_plain(plain.fd, pieces, message::DONTWAIT),
+        Some(plain) if flags == 0 => vector::recv_plain(plain.fd, pieces, 0),
         _ => Answer::AGAIN,
     };
     end(raw, plain, answer, dont_wait, &mut |socket| socket.recv_pieces(pieces, flags))
@@ -242,7 +246,9 @@ pub fn recv_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
 pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
     let (plain, asked) = (Plain::pin(raw), Send::new(flags));
     let (answer, dont_wait) = match (plain, asked) {
-        (Ok(plain), Ok(asked)) => (vector::send_plain(plain.fd, pieces, asked.for_kernel()), asked.dont_wait),
+        (Some(plain), Ok(asked)) => {
+            (vector::send_plain(plain.fd, pieces, asked.for_kernel()), asked.dont_wait)
+        }
         _ => (Answer::AGAIN, false),
     };
     end(raw, plain, answer, dont_wait, &mut |socket| socket.send_pieces(pieces, flags))
@@ -252,27 +258,27 @@ pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
 #[inline(never)]
 fn end(
     raw: i64,
-    plain: core::result::Result<Plain, NotPlain>,
+    plain: Option<Plain>,
     answer: Answer,
     dont_wait: bool,
     again: &mut dyn FnMut(&Socket) -> Result<usize>,
 ) -> Count {
     match (plain, answer) {
-        (Ok(plain), Answer(moved @ 1..)) => plain.done(raw, moved),
-        (Ok(plain), Answer::AGAIN) if dont_wait => {
+        (Some(plain), Answer(moved @ 1..)) => plain.done(raw, moved),
+        (Some(plain), Answer::AGAIN) if dont_wait => {
             let socket = plain.into_socket(raw);
             finish(settle(&socket, Err(Errno(libc::EAGAIN))), socket)
         }
-        (Ok(plain), answer) => rest(raw, again, plain, answer),
-        (Err(other), _) => otherwise(raw, again, other),
+        (Some(plain), answer) => rest(raw, again, plain, answer),
+        (None, _) => otherwise(raw, again),
     }
 }
 
 /// A call that is not a plain one.
 #[cold]
 #[inline(never)]
-fn otherwise(raw: i64, call: impl FnOnce(&Socket) -> Result<usize>, other: NotPlain) -> Count {
-    match other.into_socket(raw) {
+fn otherwise(raw: i64, call: impl FnOnce(&Socket) -> Result<usize>) -> Count {
+    match Socket::new(raw) {
         Ok(socket) => finish(call(&socket), socket),
         Err(error) => Err(error).into(),
     }

@@ -8,12 +8,6 @@ pub fn now() -> u64 {
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
-/// Lets another thread run, see sched_yield(2).
-pub fn yield_now() {
-    // SAFETY: takes nothing, and never fails on Linux.
-    unsafe { libc::sched_yield() };
-}
-
 /// A limit in milliseconds over a whole call, however many waits it has. The clock starts with
 /// the first wait or the second turn, so that a call which is done at once does not ask the time.
 pub struct Timer {
