@@ -110,7 +110,12 @@ impl Socket {
                 Err(Errno(libc::EALREADY)) if timer.limit() == 0 => {
                     return Err(Failed::Error(Code::SK_EALREADY.into()));
                 }
-                Err(Errno(libc::EINPROGRESS | libc::EALREADY)) => {}
+                // With a peer on this machine the attempt is over by now, and there is nothing to wait for.
+                Err(Errno(libc::EINPROGRESS)) => {
+                    stale = false;
+                    continue;
+                }
+                Err(Errno(libc::EALREADY)) => {}
                 Err(Errno(libc::EINTR)) => continue,
                 Err(Errno(libc::ECONNABORTED)) if stale => {
                     stale = false;
