@@ -55,7 +55,9 @@ def with_iperf3(reverse):
     port = free_port()
     words = ["iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", port, "--forceflush"]
     with Server(*words, pattern=r"listening on (\d+)") as port:
-        said = output("iperf3", "-c", "127.0.0.1", "-p", port, "-t", SECONDS, "--json", *(["-R"] if reverse else []))
+        # skperf always has TCP_NODELAY.
+        words = ["iperf3", "-c", "127.0.0.1", "-p", port, "-t", SECONDS, "--no-delay", "--json"]
+        said = output(*words, *(["-R"] if reverse else []))
     return json.loads(said)["end"]["sum_received"]["bits_per_second"] / 1e6
 
 
