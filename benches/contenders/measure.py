@@ -24,19 +24,23 @@ from contenders import CANNOT, HERE, SMALL, compiled, compiler, contenders
 FILE_LEN = 64 << 20
 PROGRAMS = ["tcp", "udp", "many"]
 LIMIT = 120  # seconds, for one run
+# Where one round differs from the next by much, more of them are taken, until the median is good for one
+# percent; but no more than so many times the rounds, and none after so many seconds.
+GOOD_FOR, MOST_TIMES, MOST_SECONDS = 0.01, 4, 75
 
 # group, name, unit, program, arguments before the time, both ends on one processor
 WORKLOADS = [
     *[("pingpong", f"{size} B, {where}", "round trips/s", "tcp", ["pingpong", size], where == "same")
       for where in ["same", "across"] for size in [1, 64, 1024, 65536]],
-    *[("stream", f"{size} B", "messages/s", "tcp", ["stream", size], False) for size in [64, 1024, 16384, 262144]],
-    ("gathered", "64 B, held back", "messages/s", "tcp", ["more", 64], False),
-    ("gathered", "64 B, 64 pieces", "messages/s", "tcp", ["parts", 64], False),
+    *[("stream", f"{size} B, {where}", "messages/s", "tcp", ["stream", size], where == "same")
+      for where in ["same", "across"] for size in [64, 1024, 16384, 262144]],
+    ("gathered", "64 B, held back", "messages/s", "tcp", ["more", 64], True),
+    ("gathered", "64 B, 64 pieces", "messages/s", "tcp", ["parts", 64], True),
     ("connect", "connect, accept, close", "connections/s", "tcp", ["pairs", 0], True),
     *[("udp", f"{way}, {size} B", "datagrams/s", "udp", [way, size], True)
       for way in ["single", "batch", "segment"] for size in [64, 1200]],
     *[("echo", f"{count:,} connections", "requests/s", "many", [count], False) for count in [64, 1000, 10_000]],
-    ("file", "64 MiB", "bytes/s", "tcp", ["file", FILE_LEN], False),
+    ("file", "64 MiB", "bytes/s", "tcp", ["file", FILE_LEN], True),
 ]
 
 
@@ -127,10 +131,12 @@ class Bench:
     def rounds(self, workload):
         """Every round of every contender, and why some can't."""
         group, name, unit, *_ = workload
-        values, cannot = {c.name: [] for c in self.here}, {}
+        values, cannot, begin = {c.name: [] for c in self.here}, {}, time.monotonic()
         # To set up ten thousand connections takes longer than all else of a short round.
         warm, count = (0, 1) if self.told.quick and name == "10,000 connections" else (1, self.told.rounds)
-        for i in range(warm + count):
+        for i in range(warm + count * (1 if self.told.quick else MOST_TIMES)):
+            if i >= warm + count and (time.monotonic() - begin > MOST_SECONDS or is_steady(values, warm)):
+                break
             # Each begins once, so that none always comes after the same.
             for c in self.here[i % len(self.here):] + self.here[: i % len(self.here)]:
                 if c.name not in cannot:
@@ -242,6 +248,14 @@ class Bench:
                     print(f"{c.name}, {name}: can't: {why}")
                 else:
                     print(f"{c.name}, {name}: every byte")
+
+
+def is_steady(values, warm):
+    """Whether raw against itself tells the median well enough: its middle half, by the root of their number.
+    The others are not asked, so that none gets rounds until it looks well."""
+    ratios = [a / b for a, b in zip(values["raw again"][warm:], values["raw"][warm:])]
+    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return (high - low) / len(ratios) ** 0.5 <= GOOD_FOR
 
 
 def stripped_size(path, out):
