@@ -61,6 +61,8 @@ pub fn poll(items: &mut [Item], limit: i64) -> Result<usize> {
         let looked = if in_pieces { pins.look_in_pieces(nap) } else { poll::poll(pins.entries(), nap) };
         let found = match looked {
             Ok(found) => found,
+            // Time is not up, but a close may have come.
+            Err(Errno(libc::EINTR)) if pins.is_ready() => 1,
             Err(Errno(libc::EINTR)) => continue,
             // More entries than the process may have descriptors: some handles are there twice,
             // or the limit was lowered.

@@ -283,8 +283,9 @@ static void closed_while_waited_for(int copies)
 CASE(a_close_ends_the_wait) { closed_while_waited_for(0); }
 CASE(a_close_ends_the_wait_for_a_shared_socket) { closed_while_waited_for(1); }
 
-/* What wakes the wait on a shared socket takes a descriptor; without one a close must end it all the same. */
-CASE(a_close_ends_the_wait_without_a_descriptor)
+/* What wakes the wait on a shared socket takes a descriptor; without one a close must end it all the same,
+ * and also where signals interrupt every wait of it. */
+static void closed_without_a_descriptor(int with_signals)
 {
     sk_handle p[2];
     struct thread t;
@@ -301,9 +302,22 @@ CASE(a_close_ends_the_wait_without_a_descriptor)
     while (__atomic_load_n(&t.tid, __ATOMIC_SEQ_CST) == 0) sched_yield();
     usleep(50000); /* /proc can't be read without a descriptor; whichever comes first, it must end */
     CHECK_OK(sk_close(p[0]));
+    while (with_signals && __atomic_load_n(&t.ended_us, __ATOMIC_SEQ_CST) == 0) {
+        CHECK_EQ(pthread_kill(t.id, SIGUSR1), 0);
+        usleep(1000);
+    }
     thread_join(&t);
     CHECK_EQ(w.result, 1);
     CHECK_EQ(w.items[0].revents, SK_ERROR);
+}
+CASE(a_close_ends_the_wait_without_a_descriptor) { closed_without_a_descriptor(0); }
+CASE(a_close_ends_the_wait_without_a_descriptor_through_signals)
+{
+    struct sigaction a;
+    memset(&a, 0, sizeof a);
+    a.sa_handler = nothing; /* without SA_RESTART */
+    CHECK_EQ(sigaction(SIGUSR1, &a, NULL), 0);
+    closed_without_a_descriptor(1);
 }
 
 /* --- An error that the system tells only once --------------------------------------------------- */
