@@ -74,6 +74,10 @@ soak: all ## Use everything at once, for MINUTES=20, and see that nothing breaks
 cross: ## Run the C tests on other processors and on musl; FULL=1: all of them (rustup, qemu-user)
 	$(PYTHON) tests/cross/run.py --out "$(TARGET)/cross" $(if $(FULL),--full)
 
+.PHONY: check-systems
+check-systems: ## Type-check the library for FreeBSD and macOS (rustup)
+	@CARGO="$(CARGO)" sh tests/cross/systems.sh "$(TARGET)/systems"
+
 .PHONY: sanitize
 sanitize: $(if $(SHORT),,all) ## Run the C tests under sanitizers and valgrind, and the models; SHORT=1: less (rustup, clang, valgrind)
 	$(PYTHON) tests/sanitize/run.py --library "$(SHIP)/release" --out "$(TARGET)/sanitize" $(if $(SHORT),--short)
@@ -194,4 +198,4 @@ clean: ## Remove everything that was built
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

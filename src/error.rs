@@ -113,8 +113,15 @@ macro_rules! table {
         const NAMES: &str = concat!($(stringify!($code), "\0"),*);
         const SENTENCES: &str = concat!($($sentence, "\0"),*);
         /// What `errno` becomes where the operating system was not asked.
-        const ERRNOS: &[u8] = &[$(small(libc::$errno)),*];
+        const ERRNOS: &[u8] = &[$(small(reasons::$errno)),*];
     };
+}
+
+/// The system's numbers, also those that have another name on some.
+mod reasons {
+    pub use libc::*;
+
+    pub use crate::sys::errno::ENODATA;
 }
 
 const fn small(errno: c_int) -> u8 {

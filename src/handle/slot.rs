@@ -91,6 +91,9 @@ pub mod mark {
     pub const SINGLY: u32 = 1 << 24;
     /// The last receive of a batch found few.
     pub const SPARSE: u32 = 1 << 26;
+    /// An attempt to connect goes on, or what became of it was not told yet: where a further connect
+    /// does not tell.
+    pub const BEGUN: u32 = 1 << 27;
     /// A thread is at a receive that takes more than one system call.
     pub const RECEIVING: u32 = 1 << 25;
 }

@@ -7,7 +7,7 @@ use crate::socket::{Pinned, SLICE, release, waker};
 use crate::sys::memory::Scratch;
 use crate::sys::poll::{self, Item as Entry};
 use crate::sys::time::Timer;
-use crate::sys::{self, Errno, descriptor, errno};
+use crate::sys::{self, Errno, SHUTDOWN_WAKES, descriptor, errno};
 
 /// A handle to look at, what for, and what was found.
 #[derive(Clone, Copy)]
@@ -116,7 +116,7 @@ impl Pins<'_> {
         let mut free = wakers.iter_mut();
         let mut complete = true;
         for slot in handles.iter().filter_map(slot_of) {
-            if !slot.word.read().state().is_shared() {
+            if SHUTDOWN_WAKES && !slot.word.read().state().is_shared() {
                 continue;
             }
             match (waker(slot), free.next()) {

@@ -37,7 +37,7 @@ pub fn poller() -> Result<Handle> {
     process::table()?;
     let set = epoll::create()?;
     let made = descriptor::waker().and_then(|waker| {
-        epoll::add(set, waker, epoll::IN, WAKE).map(|()| waker).inspect_err(|_| descriptor::close(waker))
+        epoll::add_waker(set, waker, WAKE).map(|()| waker).inspect_err(|_| descriptor::close(waker))
     });
     match made {
         Ok(waker) => adopt_poller(set, waker),

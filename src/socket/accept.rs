@@ -11,7 +11,7 @@ use crate::handle::{Handle, TABLE};
 use crate::net::address::Address;
 use crate::sys::address::Raw;
 use crate::sys::time::Timer;
-use crate::sys::{self, Errno, Fd, descriptor, option, poll, socket as calls};
+use crate::sys::{self, Errno, Fd, descriptor, errno, option, poll, socket as calls};
 
 /// Waits for the next connection, under the listener's receive limit.
 pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handle> {
@@ -60,7 +60,7 @@ fn next(listener: Fd, peer: &mut Raw) -> sys::Result<Fd> {
                 | libc::ENETUNREACH
                 | libc::EHOSTDOWN
                 | libc::EHOSTUNREACH
-                | libc::ENONET,
+                | errno::ENONET,
             )) => {}
             result => return result,
         }

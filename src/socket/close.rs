@@ -11,7 +11,7 @@ use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
-use crate::sys::{Fd, descriptor, epoll, errno, option, poll, socket as calls};
+use crate::sys::{Fd, SHUTDOWN_WAKES, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
     end(raw, false)
@@ -74,7 +74,7 @@ fn reset(fd: Fd, now: bool) {
 
 /// Wakes every call that is blocked on the descriptor.
 fn wake(slot: &Slot, fd: Fd, before: Reading) {
-    if before.state().is_shared() {
+    if !SHUTDOWN_WAKES || before.state().is_shared() {
         let waker = slot.waker.load(SeqCst);
         if waker != 0 {
             descriptor::wake(waker.wrapping_sub(1));
@@ -113,6 +113,8 @@ pub fn close_waker(slot: &Slot, tag: Tag) {
 /// Ends what the descriptor was and keeps its number occupied for ever.
 pub fn park(fd: Fd) {
     match descriptor::waker() {
+        // The number was free.
+        Ok(other) if !descriptor::WAKERS_CROSS_FORK && other == fd => {}
         Ok(other) => {
             let _ = descriptor::replace(fd, other);
             descriptor::close(other);
@@ -128,7 +130,7 @@ pub fn park(fd: Fd) {
 pub fn after_fork(table: &Table, index: u32, slot: &Slot) {
     // The parent's waits sleep on this one; waking them from here would be wrong.
     let waker = slot.waker.swap(0, SeqCst);
-    if waker != 0 {
+    if waker != 0 && descriptor::WAKERS_CROSS_FORK {
         descriptor::close(waker.wrapping_sub(1));
     }
     // And a close here must not take the parent's socket out of the parent's poller.
@@ -137,6 +139,10 @@ pub fn after_fork(table: &Table, index: u32, slot: &Slot) {
     slot.unmark(mark::RECEIVING);
     if slot.has(mark::POLLER) {
         slot.mark(mark::FOREIGN);
+        if !descriptor::WAKERS_CROSS_FORK {
+            // Its number is free here, and must not become somebody else's before its handle is closed.
+            park(table.fd_of(index));
+        }
     }
     if let Some(tag) = slot.word.after_fork() {
         clear_up(table, slot, index, tag);
@@ -180,7 +186,7 @@ fn drain(socket: &Pinned, limit: i64) -> core::result::Result<(), Stop> {
     let _ = calls::shutdown(socket.fd(), How::Write);
     let mut timer = Timer::new(limit);
     // TCP can drop what it has without a copy; others need a place to put it.
-    let flags = if socket.kind().is_tcp() { message::TRUNC } else { 0 };
+    let flags = if socket.kind().is_tcp() { message::DISCARD } else { 0 };
     let mut dropped = [core::mem::MaybeUninit::uninit(); 256];
     loop {
         let received = socket.retry(poll::IN, &mut timer, &mut |must_not_block| {

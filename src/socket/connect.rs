@@ -99,8 +99,18 @@ impl Socket {
         // An attempt that failed unseen says ECONNABORTED once, whatever is asked next.
         let mut stale = true;
         loop {
-            let result = calls::connect(self.fd(), address);
+            let begun = !calls::CONNECT_TELLS && self.slot.has(mark::BEGUN);
+            let result =
+                if begun { calls::outcome(self.fd(), address) } else { calls::connect(self.fd(), address) };
             self.undo_if_closed()?;
+            if !calls::CONNECT_TELLS {
+                match result {
+                    Err(Errno(libc::EINPROGRESS | libc::EALREADY | libc::EINTR)) => {
+                        self.slot.mark(mark::BEGUN)
+                    }
+                    _ => self.slot.unmark(mark::BEGUN),
+                }
+            }
             match result {
                 Ok(()) => return Ok(()),
                 Err(Errno(libc::EINPROGRESS)) if timer.limit() == 0 => {

@@ -13,7 +13,7 @@ use crate::handle::word::State;
 use crate::net::address::Family;
 use crate::process;
 use crate::sys::socket::{DGRAM, SEQPACKET, STREAM};
-use crate::sys::{Errno, Fd, address, descriptor, errno, option, socket as calls};
+use crate::sys::{Errno, Fd, SHUTDOWN_WAKES, address, descriptor, errno, option, socket as calls};
 
 /// The system's default is not ours (net.ipv6.bindv6only): found out once, with the first IPv6 socket.
 static V6ONLY_BY_DEFAULT: OnceBool = OnceBool::new();
@@ -139,7 +139,7 @@ pub fn move_to(reserved: Fd, fd: Fd) -> Fd {
 /// Makes a descriptor with a number that has a slot a handle.
 pub fn publish(mut fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
     let marks = if kind.is_udp() && !kind.is_inet6() { marks } else { marks | mark::NOT_IPV4_DATAGRAM };
-    let state = match (shared, kind.is_careful()) {
+    let state = match (shared, kind.is_careful() || !SHUTDOWN_WAKES) {
         (true, _) => State::SHARED,
         (false, true) => State::CAREFUL,
         (false, false) => State::LIVE,

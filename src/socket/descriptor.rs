@@ -36,23 +36,23 @@ pub fn from_fd(fd: i64) -> Result<Handle> {
 
 /// What a descriptor is.
 fn kind_of(fd: Fd) -> Result<Kind> {
-    let ask = |name| {
-        option::get(fd, name).map_err(|errno| match errno {
+    let told = |answer: sys::Result<i32>| {
+        answer.map_err(|errno| match errno {
             Errno(libc::ENOBUFS | libc::ENOMEM) => Error::from(errno),
             _ => Code::SK_ENOTSOCK.into(),
         })
     };
-    let family = match address::family(ask(option::DOMAIN)?) {
+    let family = match address::family(told(option::domain(fd))?) {
         Some(Family::SK_UNSPEC) | None => return Err(Code::SK_ENOTSOCK.into()),
         Some(family) => family,
     };
-    let carries = match ask(option::TYPE)? {
+    let carries = match told(option::get(fd, option::TYPE))? {
         calls::STREAM => Type::SK_STREAM,
         calls::DGRAM => Type::SK_DGRAM,
         calls::SEQPACKET => Type::SK_SEQPACKET,
         _ => return Err(Code::SK_ENOTSOCK.into()),
     };
-    let protocol = Protocol::from_c(ask(option::PROTOCOL)?).ok_or(Code::SK_ENOTSOCK)?;
+    let protocol = Protocol::from_c(told(option::protocol(fd))?).ok_or(Code::SK_ENOTSOCK)?;
     Ok(Kind::new(family, carries, protocol))
 }
 
@@ -61,6 +61,7 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
     let marks = marks_of(fd, kind);
     descriptor::close_on_exec(fd)?;
     descriptor::set_nonblocking(fd, marks & mark::NONBLOCKING != 0)?;
+    calls::never_sigpipe(fd)?;
     option::set_send_timeout(fd, 0)?;
     if let Ok(Some(1..)) = option::linger(fd) {
         // Or a close might have to wait.

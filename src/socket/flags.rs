@@ -59,6 +59,9 @@ impl Receive {
         if flags & !allowed != 0 {
             return Err(Code::SK_EINVAL.into());
         }
+        if message::TRUNC == 0 && flags & SK_TRUNC != 0 {
+            return Err(Code::SK_ENOSYS.into());
+        }
         let peek = flags & SK_PEEK != 0;
         let system =
             translate(flags, &[(SK_PEEK, message::PEEK), (SK_TRUNC, message::TRUNC), (SK_OOB, message::OOB)]);

@@ -6,7 +6,7 @@ use super::pinned::Socket;
 use crate::error::{Code, Error, Result};
 use crate::net::address::{Address, Family};
 use crate::sys::group::{self, Membership};
-use crate::sys::{Errno, errno, interface, option};
+use crate::sys::{Errno, interface, option};
 
 /// A group as the caller names it.
 pub struct Group<'a> {
@@ -74,7 +74,7 @@ impl Socket {
         if asked.source.is_none() {
             return Ok(membership.change(self.fd(), group::JOIN)?);
         }
-        if self.hears_any_source(&membership) {
+        if membership.is_of_any_source(self.fd()) {
             return Err(Code::SK_EADDRINUSE.into());
         }
         membership.change(self.fd(), group::JOIN_SOURCE).map_err(|errno| match errno {
@@ -90,7 +90,7 @@ impl Socket {
         if asked.source.is_none() {
             return Ok(membership.change(self.fd(), group::LEAVE)?);
         }
-        if self.hears_any_source(&membership) {
+        if membership.is_of_any_source(self.fd()) {
             return Err(Code::SK_EADDRNOTAVAIL.into());
         }
         membership.change(self.fd(), group::LEAVE_SOURCE).map_err(|errno| match errno {
@@ -98,13 +98,5 @@ impl Socket {
             Errno(libc::EINVAL) => Code::SK_EADDRNOTAVAIL.into(),
             errno => Error::from(errno),
         })
-    }
-
-    /// Whether the socket is in the group with any source. Asked first, because joining or leaving
-    /// one source turns such a membership into one of named sources, even where it then
-    /// fails. Unblocking a source that is not blocked changes nothing, and says which it is.
-    fn hears_any_source(&self, membership: &Membership) -> bool {
-        let _keep = errno::Restore::later();
-        membership.change(self.fd(), group::UNBLOCK_SOURCE) == Err(Errno(libc::EADDRNOTAVAIL))
     }
 }

@@ -289,7 +289,9 @@ impl Socket {
                 if let Some(v6) = system.v6.filter(|_| self.kind().is_inet6()) {
                     set(v6)?;
                 }
-                set(system.name)?;
+                if option::BOTH_FAMILIES || system.v6.is_none() || !self.kind().is_inet6() {
+                    set(system.name)?;
+                }
             }
         }
         match opt {
@@ -310,7 +312,9 @@ impl Socket {
         if self.kind().is_inet6() {
             option::set(self.fd(), option::MULTICAST_INTERFACE_V6, index as i32).map_err(unknown)?;
         }
-        option::set_multicast_interface(self.fd(), index).map_err(unknown)?;
+        if option::BOTH_FAMILIES || !self.kind().is_inet6() {
+            option::set_multicast_interface(self.fd(), index).map_err(unknown)?;
+        }
         self.slot.multicast_interface.store(index, Relaxed);
         Ok(())
     }
@@ -330,7 +334,7 @@ impl Socket {
             return Ok(match opt {
                 SK_OPT_MARK => i64::from(value as u32),
                 // Linux doubles them for its own use.
-                SK_OPT_RECV_BUFFER | SK_OPT_SEND_BUFFER => i64::from(value / 2),
+                SK_OPT_RECV_BUFFER | SK_OPT_SEND_BUFFER => i64::from(value / option::BUFFER_FACTOR),
                 _ => i64::from(value),
             });
         }

@@ -9,7 +9,7 @@ use crate::error::{Code, Count, Result};
 use crate::handle::slot::mark;
 use crate::handle::word::Left;
 use crate::handle::{Handle, Slot, TABLE, Table};
-use crate::sys::Fd;
+use crate::sys::{Fd, SHUTDOWN_WAKES};
 
 /// A live handle of any kind, pinned. Small, because it is handed around a lot.
 pub struct Pinned {
@@ -38,6 +38,11 @@ impl Pinned {
     /// A call that asks before that becomes so is remembered in the word.
     pub fn is_shared(&self) -> bool {
         self.slot.word.read().state().is_shared()
+    }
+
+    /// A close wakes its calls by a descriptor of their own, and not, or not only, by `shutdown`.
+    pub fn needs_waker(&self) -> bool {
+        !SHUTDOWN_WAKES || self.is_shared()
     }
 
     pub fn kind(&self) -> Kind {

@@ -11,7 +11,7 @@ use crate::error::{Code, Result};
 use crate::handle::Handle;
 use crate::net::address::{Address, Family, SK_UNIX_PATH_MAX};
 use crate::net::endpoint::{self, Place};
-use crate::sys::address::{Raw, domain};
+use crate::sys::address::{ABSTRACT_NAMES, Raw, domain};
 use crate::sys::path::{self, Id};
 use crate::sys::socket::{self as calls, DGRAM};
 use crate::sys::time::Timer;
@@ -100,7 +100,8 @@ const IN_USE: Errno = Errno(libc::EADDRINUSE);
 /// or seqpacket socket is refused as of the wrong type where there is one, listening or not,
 /// and to a datagram socket sends nothing: neither shows there.
 fn clear_the_way(address: &Address) -> core::result::Result<(), Errno> {
-    let path = Path::of(address).ok_or(IN_USE)?;
+    // Without a lock, and where there is none, nothing is removed.
+    let path = Path::of(address).filter(|_| ABSTRACT_NAMES).ok_or(IN_USE)?;
     let Some(found) = path.file()? else { return Ok(()) };
     let mut lock = Raw::empty();
     lock.set(&lock_of(found), false)?;

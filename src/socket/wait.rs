@@ -69,7 +69,7 @@ impl Pinned {
         sleep: &mut dyn FnMut(&mut Timer) -> core::result::Result<i16, Stop>,
     ) -> core::result::Result<usize, Stop> {
         let _keep = errno::Restore::later();
-        let must_not_block = timer.limit() >= 0 || self.is_shared();
+        let must_not_block = timer.limit() >= 0 || self.needs_waker();
         let mut fruitless = 0u32;
         // With a peer that keeps up, a call of many turns might never come to sleep.
         if timer.turn() {
@@ -115,7 +115,7 @@ impl Pinned {
     ) -> core::result::Result<i16, Stop> {
         let mut items = [item, other.unwrap_or(Item::NONE), Item::NONE];
         let mut slice = u64::MAX;
-        if self.is_shared() {
+        if self.needs_waker() {
             match waker(self.slot) {
                 Ok(waker) => items = [item, other.unwrap_or(Item::NONE), Item::new(waker, poll::IN)],
                 Err(_) => slice = SLICE,

@@ -8,7 +8,7 @@ use libc::{
     c_int, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage, sockaddr_un, socklen_t,
 };
 
-use super::{Errno, Result};
+use super::{Errno, Result, system};
 
 /// The address families.
 #[allow(non_camel_case_types, clippy::upper_case_acronyms)] // the names of the C interface
@@ -32,6 +32,9 @@ impl Family {
             .find(|&one| one as c_int == number)
     }
 }
+
+/// There are Unix names that are no files.
+pub use super::system::ABSTRACT_NAMES;
 
 /// Bytes in the longest Unix path, as in unix(7).
 pub const SK_UNIX_PATH_MAX: usize = 108;
@@ -73,7 +76,16 @@ impl Address {
 }
 
 const V4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+/// An address of no family.
+pub const NOWHERE: [u8; FAMILY_END] = [0; FAMILY_END];
+const _: () = assert!(libc::AF_UNSPEC == 0);
 const UNIX_HEADER: usize = core::mem::offset_of!(sockaddr_un, sun_path);
+/// Bytes that the kernel has room for in a Unix path.
+const UNIX_ROOM: usize = size_of::<sockaddr_un>() - UNIX_HEADER;
+const _: () = assert!(UNIX_ROOM <= SK_UNIX_PATH_MAX);
+const FAMILY_AT: usize = core::mem::offset_of!(sockaddr, sa_family);
+/// The length of an address that has a family and no more.
+const FAMILY_END: usize = FAMILY_AT + size_of::<sa_family_t>();
 
 /// Any `struct sockaddr` with its length.
 #[repr(C)]
@@ -112,12 +124,7 @@ impl Inet {
     /// The kernel's form of an IPv4 address.
     #[inline(always)]
     pub fn new(address: &Address) -> Inet {
-        Inet(sockaddr_in {
-            sin_family: libc::AF_INET as sa_family_t,
-            sin_port: address.port.to_be(),
-            sin_addr: ip4(address),
-            sin_zero: [0; 8],
-        })
+        Inet(system::inet(address.port.to_be(), ip4(address)))
     }
 }
 
@@ -129,13 +136,8 @@ impl Inet6 {
     #[inline(always)]
     pub fn new(address: &Address) -> Inet6 {
         let mapped = address.family == Family::SK_INET as u16;
-        Inet6(sockaddr_in6 {
-            sin6_family: libc::AF_INET6 as sa_family_t,
-            sin6_port: address.port.to_be(),
-            sin6_flowinfo: if mapped { 0 } else { address.flow_info.to_be() },
-            sin6_addr: ip6(address),
-            sin6_scope_id: if mapped { 0 } else { address.scope_id },
-        })
+        let (scope_id, flow_info) = if mapped { (0, 0) } else { (address.scope_id, address.flow_info) };
+        Inet6(system::inet6(address.port.to_be(), ip6(address), scope_id, flow_info.to_be()))
     }
 }
 
@@ -202,12 +204,22 @@ pub fn inet_in_place(to: &mut MaybeUninit<Address>) {
 pub unsafe fn in_place(to: *mut Address, len: socklen_t) {
     // SAFETY: as the caller promises; in a sockaddr of any family all bytes are integers.
     unsafe {
-        if len as usize == INET_LEN && to.cast::<sa_family_t>().read() == libc::AF_INET as sa_family_t {
+        if len as usize == INET_LEN && family_of(to) == libc::AF_INET as sa_family_t {
             inet_in_place(&mut *to.cast());
         } else {
             other_in_place(to, len as usize);
         }
     }
+}
+
+/// The kernel's number of the family.
+///
+/// # Safety
+/// The kernel has written an address there, of which there is at least a family.
+#[inline(always)]
+unsafe fn family_of(address: *const Address) -> sa_family_t {
+    // SAFETY: as the caller promises.
+    unsafe { address.byte_add(FAMILY_AT).cast::<sa_family_t>().read() }
 }
 
 /// # Safety
@@ -217,7 +229,7 @@ unsafe fn other_in_place(to: *mut Address, len: usize) {
     // SAFETY: as the caller promises; a sockaddr is all integers and read only as far as `len`
     // goes, and it is copied before the address takes its place.
     unsafe {
-        let family = if len >= size_of::<sa_family_t>() { to.cast::<sa_family_t>().read() } else { 0 };
+        let family = if len >= FAMILY_END { family_of(to) } else { 0 };
         match (c_int::from(family), len) {
             (libc::AF_INET6, INET6_LEN..) => {
                 inet6_in_place(&mut *to.cast());
@@ -307,7 +319,7 @@ impl Raw {
     pub fn only_family(family: Family) -> Raw {
         let mut raw = Raw::empty();
         raw.any.storage.ss_family = domain(family) as sa_family_t;
-        raw.len = size_of::<sa_family_t>() as socklen_t;
+        raw.len = FAMILY_END as socklen_t;
         raw
     }
 
@@ -351,16 +363,22 @@ impl Raw {
             f if f == Family::SK_UNIX as u16 => {
                 let used = address.path_len as usize;
                 let path = address.path.get(..used).ok_or(Errno(libc::EINVAL))?;
+                if !ABSTRACT_NAMES && matches!(path, [] | [0, ..]) {
+                    return Err(Errno(libc::ENOSYS));
+                }
+                if used > UNIX_ROOM {
+                    return Err(Errno(libc::ENAMETOOLONG));
+                }
                 self.any.storage.ss_family = libc::AF_UNIX as sa_family_t;
                 // SAFETY: any bytes are a sockaddr_un.
                 for (to, from) in unsafe { &mut self.any.unix.sun_path }.iter_mut().zip(path) {
                     *to = *from;
                 }
-                if used == 0 { size_of::<sa_family_t>() } else { UNIX_HEADER + used }
+                UNIX_HEADER + used
             }
             f if f == Family::SK_UNSPEC as u16 => {
                 self.any.storage.ss_family = libc::AF_UNSPEC as sa_family_t;
-                size_of::<sa_family_t>()
+                FAMILY_END
             }
             _ => return Err(Errno(libc::EINVAL)),
         };
@@ -373,7 +391,7 @@ impl Raw {
         let least = match self.family() {
             libc::AF_INET => size_of::<sockaddr_in>(),
             libc::AF_INET6 => size_of::<sockaddr_in6>(),
-            _ => size_of::<sa_family_t>(),
+            _ => FAMILY_END,
         };
         let most = if self.family() == libc::AF_UNIX { size_of::<sockaddr_un>() } else { size_of::<Any>() };
         (least..=most).contains(&(self.len as usize))
@@ -384,11 +402,20 @@ impl Raw {
         c_int::from(unsafe { self.any.storage.ss_family })
     }
 
+    /// The same host and port.
+    pub fn is_same_place(&self, other: &Raw) -> bool {
+        let (mut one, mut two) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        match (self.show(&mut one), other.show(&mut two)) {
+            (Some(one), Some(two)) => (one.family, one.port, one.ip) == (two.family, two.port, two.ip),
+            _ => false,
+        }
+    }
+
     /// Puts the address there as libsk shows it: one of a dual-stack socket's IPv4 peers as `SK_INET`.
     /// `None`, and nothing is written: of no family that libsk has, or too short for its family.
     pub fn show<'a>(&self, to: &'a mut MaybeUninit<Address>) -> Option<&'a mut Address> {
         let len = self.len as usize;
-        let family = if len < size_of::<sa_family_t>() { libc::AF_UNSPEC } else { self.family() };
+        let family = if len < FAMILY_END { libc::AF_UNSPEC } else { self.family() };
         let least = match family {
             libc::AF_UNSPEC | libc::AF_UNIX => 0,
             libc::AF_INET => size_of::<sockaddr_in>(),
@@ -414,13 +441,13 @@ impl Raw {
             libc::AF_UNIX => {
                 // SAFETY: as for AF_INET.
                 let unix = unsafe { &self.any.unix };
-                let room = len.saturating_sub(UNIX_HEADER).min(SK_UNIX_PATH_MAX);
+                let room = len.saturating_sub(UNIX_HEADER).min(UNIX_ROOM);
                 address.family = Family::SK_UNIX as u16;
                 let path = unix.sun_path.get(..room).unwrap_or_default();
                 // The kernel counts a path's closing NUL; in an abstract name NULs are bytes like others.
                 let used = match path.first() {
-                    Some(0) | None => path.len(),
-                    Some(_) => path.iter().position(|&byte| byte == 0).unwrap_or(path.len()),
+                    Some(0) | None if ABSTRACT_NAMES => path.len(),
+                    _ => path.iter().position(|&byte| byte == 0).unwrap_or(path.len()),
                 };
                 for (to, from) in address.path.iter_mut().zip(path.iter().take(used)) {
                     *to = *from;

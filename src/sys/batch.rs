@@ -5,12 +5,14 @@ use core::ffi::c_void;
 use core::mem::{MaybeUninit, offset_of, take, zeroed};
 use core::ptr::{from_ref, null_mut};
 
-use libc::{c_int, cmsghdr, iovec, mmsghdr, msghdr};
+use libc::{c_int, cmsghdr, iovec, msghdr};
 
 use super::address::{
     Address, Family, Inet, Inet6, Raw, Sockaddr, in_place, ip4, ip6, show_inet, show_inet6,
 };
-use super::{Fd, Result, syscall};
+use super::option::{self, Name};
+use super::system::{self, ControlHeader, local, messages, mmsghdr};
+use super::{Fd, Result};
 
 /// One datagram of a batch.
 #[derive(Clone, Copy)]
@@ -211,18 +213,18 @@ impl Beside<'_> {
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Control<T> {
-    header: cmsghdr,
+    header: ControlHeader,
     value: T,
 }
 
 impl<T> Control<T> {
-    fn new(level: c_int, kind: c_int, value: T) -> Control<T> {
+    fn new(Name(level, kind): Name, value: T) -> Control<T> {
         // SAFETY: all-zero bytes are a cmsghdr.
         let mut header: cmsghdr = unsafe { zeroed() };
         header.cmsg_level = level;
         header.cmsg_type = kind;
         header.cmsg_len = (offset_of!(Control<T>, value) + size_of::<T>()) as _;
-        Control { header, value }
+        Control { header: ControlHeader(header), value }
     }
 }
 
@@ -231,7 +233,8 @@ const _: () = {
     // SAFETY: only numbers.
     unsafe {
         assert!(offset_of!(Control<u16>, value) == libc::CMSG_LEN(0) as usize);
-        assert!(size_of::<Control<libc::in_pktinfo>>().div_ceil(8) * 8 == libc::CMSG_SPACE(12) as usize);
+        let inet = libc::CMSG_SPACE(size_of::<local::Value>() as _) as usize;
+        assert!(size_of::<Control<local::Value>>().div_ceil(8) * 8 == inet);
         assert!(size_of::<Control<libc::in6_pktinfo>>().div_ceil(8) * 8 == libc::CMSG_SPACE(20) as usize);
     }
 };
@@ -255,6 +258,9 @@ fn header(part: Part, data: &mut MaybeUninit<iovec>, beside: &mut Beside, v6: bo
     Some(header)
 }
 
+/// The address of ours beside an IPv6 datagram.
+const LOCAL_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
+
 #[inline(never)]
 fn control(part: Part, beside: &mut Beside, v6: bool) -> Option<(*mut c_void, usize)> {
     let room = beside.0.len();
@@ -262,17 +268,15 @@ fn control(part: Part, beside: &mut Beside, v6: bool) -> Option<(*mut c_void, us
     match part.from {
         Some(from) if v6 => {
             let info = libc::in6_pktinfo { ipi6_addr: ip6(from), ipi6_ifindex: from.scope_id as _ };
-            first = beside.put(Control::new(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info))?;
+            first = beside.put(Control::new(LOCAL_V6, info))?;
         }
         Some(from) => {
-            let any = libc::in_addr { s_addr: 0 };
-            let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: ip4(from), ipi_addr: any };
-            first = beside.put(Control::new(libc::IPPROTO_IP, libc::IP_PKTINFO, info))?;
+            first = beside.put(Control::new(local::NAME, local::value(ip4(from))))?;
         }
         None => {}
     }
     if part.segment > 0 {
-        let size = Control::new(libc::SOL_UDP, libc::UDP_SEGMENT, part.segment as u16);
+        let size = Control::new(option::UDP_SEGMENT, part.segment as u16);
         let size = beside.put(size)?;
         first = if first.is_null() { size } else { first };
     }
@@ -293,11 +297,10 @@ pub fn send<'a>(fd: Fd, parts: impl Iterator<Item = Part<'a>>, v6: bool, flags: 
         message.write(mmsghdr { msg_hdr: header, msg_len: 0 });
         count = count.wrapping_add(1);
     }
-    let flags = flags | libc::MSG_NOSIGNAL;
+    let flags = flags | messages::NOSIGNAL;
     // SAFETY: the first `count` headers are set, and what they name lives and is good for the
     // lengths that go with it.
-    let sent = unsafe { syscall!(sendmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _)) }?;
-    Ok(sent as usize)
+    unsafe { system::sendmmsg(fd, headers.as_mut_ptr().cast(), count, flags) }
 }
 
 /// As `send`, for IPv4 datagrams that are all plain: most batches are, and the shorter way is
@@ -321,11 +324,10 @@ pub fn send_plain(fd: Fd, list: Outgoing, flags: c_int) -> Result<usize> {
         message.write(new);
         count = count.wrapping_add(1);
     }
-    let flags = flags | libc::MSG_NOSIGNAL;
+    let flags = flags | messages::NOSIGNAL;
     // SAFETY: the first `count` headers are set, and what they name lives and is good for the
     // lengths that go with it, as `is_plain` has seen.
-    let sent = unsafe { syscall!(sendmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _)) }?;
-    Ok(sent as usize)
+    unsafe { system::sendmmsg(fd, headers.as_mut_ptr().cast(), count, flags) }
 }
 
 /// What a receive of a batch wants.
@@ -379,12 +381,9 @@ pub fn recv(
         message.write(new);
         count = count.wrapping_add(1);
     }
-    let flags = flags | libc::MSG_WAITFORONE;
     // SAFETY: the first `count` headers are set, and what they name is ours, and good for the
     // lengths that go with it.
-    let received =
-        unsafe { syscall!(recvmmsg(fd, headers.as_mut_ptr().cast(), count as _, flags as _, null_mut())) }?
-            as usize;
+    let received = unsafe { system::recvmmsg(fd, headers.as_mut_ptr().cast(), count, flags) }?;
     let headers = headers.get(..received).unwrap_or_default();
     // SAFETY: set above, and filled by the kernel.
     let mut headers = unsafe { &*(from_ref(headers) as *const [mmsghdr]) };
@@ -438,18 +437,14 @@ unsafe fn read_control(header: &msghdr, port: u16, mut local: Option<&mut Addres
         let mut at = libc::CMSG_FIRSTHDR(from_ref(header));
         while let Some(control) = at.as_ref() {
             let value = libc::CMSG_DATA(at);
-            match (control.cmsg_level, control.cmsg_type, &mut local) {
-                (libc::SOL_UDP, libc::UDP_GRO, _) => segment = value.cast::<u32>().read_unaligned(),
-                (libc::IPPROTO_IP, libc::IP_PKTINFO, Some(local)) => {
-                    let info = value.cast::<libc::in_pktinfo>().read_unaligned();
-                    // Of a group or broadcast datagram it is the address of ours; it is not
-                    // known of one that came before the option was set.
-                    let known = info.ipi_spec_dst.s_addr != 0;
-                    show_inet(local, if known { info.ipi_spec_dst } else { info.ipi_addr });
+            match (Name(control.cmsg_level, control.cmsg_type), &mut local) {
+                (option::UDP_GRO, _) => segment = value.cast::<u32>().read_unaligned(),
+                (local::NAME, Some(local)) => {
+                    show_inet(local, local::ip(value.cast::<local::Value>().read_unaligned()));
                     local.port = port;
                 }
                 // A dual-stack socket has both of an IPv4 datagram: the other one knows more.
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, Some(local)) if local.family == 0 => {
+                (LOCAL_V6, Some(local)) if local.family == 0 => {
                     let info = value.cast::<libc::in6_pktinfo>().read_unaligned();
                     let mut inet6: libc::sockaddr_in6 = zeroed();
                     inet6.sin6_addr = info.ipi6_addr;

@@ -2,7 +2,7 @@
 
 use super::{Errno, Fd, Result, syscall};
 
-pub use super::linux::{replace, unwake, wake, waker};
+pub use super::system::{WAKERS_CROSS_FORK, replace, unacknowledged, unread, unwake, wake, waker};
 
 /// Ends the descriptor. Whatever close(2) says, the number is free afterwards, so there is
 /// nothing to answer and nothing to try again.
@@ -46,25 +46,8 @@ pub fn limits() -> (u64, u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is an rlimit to write to.
     match unsafe { syscall!(getrlimit(libc::RLIMIT_NOFILE, &mut limit)) } {
-        #[allow(clippy::useless_conversion)] // 32 bits on some systems
-        Ok(_) => (u64::from(limit.rlim_cur), u64::from(limit.rlim_max)),
+        #[allow(clippy::unnecessary_cast)] // 32 bits, or signed, on some systems
+        Ok(_) => (limit.rlim_cur as u64, limit.rlim_max as u64),
         Err(_) => (u64::MAX, u64::MAX),
     }
-}
-
-/// Bytes that wait to be read.
-pub fn unread(fd: Fd) -> Result<i64> {
-    number(fd, libc::FIONREAD as _)
-}
-
-/// Bytes sent that the peer has not acknowledged.
-pub fn unacknowledged(fd: Fd) -> Result<i64> {
-    number(fd, libc::TIOCOUTQ as _)
-}
-
-fn number(fd: Fd, request: libc::c_ulong) -> Result<i64> {
-    let mut number: libc::c_int = 0;
-    // SAFETY: FIONREAD (SIOCINQ) and TIOCOUTQ (SIOCOUTQ) write one int.
-    unsafe { syscall!(ioctl(fd, request as _, &raw mut number)) }?;
-    Ok(i64::from(number))
 }

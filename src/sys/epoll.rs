@@ -28,6 +28,11 @@ pub fn add(set: Fd, fd: Fd, events: u32, number: u64) -> Result<()> {
     control(set, libc::EPOLL_CTL_ADD, fd, events, number)
 }
 
+/// Adds a `waker`.
+pub fn add_waker(set: Fd, waker: Fd, number: u64) -> Result<()> {
+    add(set, waker, IN, number)
+}
+
 pub fn modify(set: Fd, fd: Fd, events: u32, number: u64) -> Result<()> {
     control(set, libc::EPOLL_CTL_MOD, fd, events, number)
 }

@@ -2,13 +2,15 @@
 
 use libc::c_int;
 
+pub use super::system::reasons::*;
+
 /// A reason that the operating system gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub c_int);
 
 fn place() -> *mut c_int {
     // SAFETY: the function only returns the address of this thread's errno.
-    unsafe { libc::__errno_location() }
+    unsafe { super::system::errno_place() }
 }
 
 /// This thread's errno.

@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 
 use libc::{c_int, sigset_t};
 
-use super::{Errno, Fd, Result, syscall};
+use super::{Fd, Result, system};
 
 /// More than the kernel moves with one call.
 const MOST: i64 = 0x7fff_f000;
@@ -13,17 +13,13 @@ const MOST: i64 = 0x7fff_f000;
 /// Sends at most `count` bytes of the file from `offset` on; 0: there are none. The kernel
 /// copies nothing, but not every file can do that: EINVAL, ENOSYS.
 pub fn send(socket: Fd, file: Fd, offset: i64, count: i64) -> Result<usize> {
-    let mut offset: libc::off64_t = offset;
-    let count = count.min(MOST) as usize;
-    // SAFETY: `offset` is ours to write.
-    unsafe { syscall!(sendfile64(socket, file, &mut offset, count)) }.map(|sent| sent as usize)
+    system::send_file(socket, file, offset, count.min(MOST) as usize)
 }
 
 /// Reads bytes of the file from `offset` on, as far as the buffer goes and no more than `count`.
 pub fn read(file: Fd, buffer: &mut [u8], offset: i64, count: i64) -> Result<usize> {
     let count = buffer.len().min(count.min(MOST) as usize);
-    // SAFETY: the buffer is ours, and `count` within it.
-    unsafe { syscall!(pread64(file, buffer.as_mut_ptr().cast(), count, offset)) }.map(|read| read as usize)
+    system::read_file(file, buffer.get_mut(..count).unwrap_or_default(), offset)
 }
 
 /// While one of these is alive, SIGPIPE is blocked in this thread.
@@ -72,9 +68,7 @@ impl Drop for NoSigpipe {
     fn drop(&mut self) {
         let set = sigpipe();
         if self.may_be_raised {
-            let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            // SAFETY: set and time are ours. It takes the thread's own before the process's.
-            while unsafe { syscall!(sigtimedwait(&set, null_mut(), &now)) } == Err(Errno(libc::EINTR)) {}
+            system::take_pending(&set);
             // Two of one thread are one to the kernel; beside one of the whole process there are two.
             if self.pending && !is_pending() {
                 // SAFETY: it takes no pointer.

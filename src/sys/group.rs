@@ -4,7 +4,7 @@
 use libc::{c_int, group_req, group_source_req};
 
 use super::address::{Address, Family, storage};
-use super::{Fd, Result, syscall};
+use super::{Errno, Fd, Result, errno, syscall, system};
 
 /// What is to become of a membership.
 #[derive(Clone, Copy)]
@@ -15,7 +15,7 @@ pub const LEAVE: Change = Change(libc::MCAST_LEAVE_GROUP);
 pub const JOIN_SOURCE: Change = Change(libc::MCAST_JOIN_SOURCE_GROUP);
 pub const LEAVE_SOURCE: Change = Change(libc::MCAST_LEAVE_SOURCE_GROUP);
 /// Lets a source in again that a membership of any source keeps out.
-pub const UNBLOCK_SOURCE: Change = Change(libc::MCAST_UNBLOCK_SOURCE);
+const UNBLOCK_SOURCE: Change = Change(libc::MCAST_UNBLOCK_SOURCE);
 
 /// A group on an interface (0: the system's choice), and one of its sources or any.
 pub struct Membership {
@@ -38,6 +38,14 @@ impl Membership {
             },
             has_source: source.is_some(),
         }
+    }
+
+    /// Whether the socket is in the group with any source. Asked before a source is joined or left,
+    /// which would turn such a membership into one of named sources, even where it then fails.
+    /// Unblocking a source that is not blocked changes nothing, and says which it is.
+    pub fn is_of_any_source(&self, fd: Fd) -> bool {
+        let _keep = errno::Restore::later();
+        system::ANY_SOURCE_TURNS && self.change(fd, UNBLOCK_SOURCE) == Err(Errno(libc::EADDRNOTAVAIL))
     }
 
     pub fn change(&self, fd: Fd, Change(name): Change) -> Result<()> {

@@ -4,7 +4,7 @@
 use core::ffi::c_char;
 
 use super::errno::{self, Restore};
-use super::{Errno, Result, descriptor, linux};
+use super::{Errno, Result, descriptor, system};
 
 /// There is no such interface.
 const NONE: Errno = Errno(libc::ENOENT);
@@ -25,9 +25,9 @@ pub(crate) fn index_of(name: &[u8]) -> Result<u32> {
     let index = unsafe { libc::if_nametoindex(text.as_ptr()) };
     match errno::last() {
         _ if index != 0 => Ok(index),
-        Errno(libc::ENODEV) => Err(NONE),
+        Errno(libc::ENODEV | libc::ENXIO) => Err(NONE),
         // The C library says this where it has no socket to ask with, and not why.
-        NONE => linux::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0, true).and_then(|fd| {
+        NONE => system::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0, true).and_then(|fd| {
             descriptor::close(fd);
             Err(NONE)
         }),

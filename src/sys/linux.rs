@@ -1,49 +1,108 @@
 //! What only Linux has, or has in a form of its own.
 
 use core::ffi::CStr;
+use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;
 
-use super::{Errno, Fd, Result, address::Raw, syscall};
+use libc::{c_int, in_addr, in6_addr, sa_family_t, sigset_t, sockaddr_in, sockaddr_in6};
 
-/// A new socket, close-on-exec, see socket(2).
-pub fn socket(
-    domain: libc::c_int,
-    kind: libc::c_int,
-    protocol: libc::c_int,
-    nonblocking: bool,
-) -> Result<Fd> {
-    let mode = if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
-    // SAFETY: only numbers are passed.
-    unsafe { syscall!(socket(domain, kind | libc::SOCK_CLOEXEC | mode, protocol)) }
+use super::unix::Cred;
+use super::{Errno, Fd, Result, option, syscall};
+
+pub use super::one_step::*;
+pub use libc::{__errno_location as errno_place, MAP_NORESERVE};
+
+/// `shutdown` wakes every call that is blocked on the socket, and every later one.
+pub const SHUTDOWN_WAKES: bool = true;
+/// A forked child has the parent's pollers and wakers too.
+pub const WAKERS_CROSS_FORK: bool = true;
+/// There are Unix names that are no files.
+pub const ABSTRACT_NAMES: bool = true;
+/// The next connect on a socket tells what became of the one before.
+pub const CONNECT_TELLS: bool = true;
+/// A look at a message gives a copy of the descriptor that comes with it.
+pub const PEEK_COPIES: bool = true;
+/// The options of IPv4 are those of an IPv6 socket too.
+pub const BOTH_FAMILIES: bool = true;
+/// A membership of any source becomes one of named sources where one is joined or left.
+pub const ANY_SOURCE_TURNS: bool = true;
+/// What the kernel makes of a buffer's size, for its own use.
+pub const BUFFER_FACTOR: c_int = 2;
+
+/// Reasons that not every system has.
+pub mod reasons {
+    pub use libc::{ENODATA, ENONET};
 }
 
-/// Two connected sockets, see socketpair(2).
-pub fn pair(kind: libc::c_int) -> Result<[Fd; 2]> {
-    let mut pair = [-1; 2];
-    // SAFETY: `pair` has room for the two descriptors.
-    unsafe { syscall!(socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr())) }?;
-    Ok(pair)
-}
-
-/// The next connection, close-on-exec and in blocking mode, and who it comes from, see accept(2).
-pub fn accept(fd: Fd, peer: Option<&mut Raw>) -> Result<Fd> {
-    let (address, len) = match peer {
-        Some(peer) => peer.fill(),
-        None => (core::ptr::null_mut(), core::ptr::null_mut()),
+/// Message flags that not every system has, or that do more on some.
+pub mod messages {
+    /// Receive: drop what is received.
+    pub use libc::MSG_TRUNC as DISCARD;
+    pub use libc::{
+        MSG_CMSG_CLOEXEC as CLOEXEC, MSG_MORE as MORE, MSG_NOSIGNAL as NOSIGNAL, MSG_TRUNC as TRUNC,
     };
-    // SAFETY: both pointers are null, or address and length of one `Raw`, exclusively ours.
-    unsafe { syscall!(accept4(fd, address, len, libc::SOCK_CLOEXEC)) }
 }
 
-/// Makes `fd` another number for `by`, close-on-exec, ending what `fd` was, see dup3(2).
-pub fn replace(fd: Fd, by: Fd) -> Result<()> {
-    loop {
-        // SAFETY: only numbers are passed. That `fd` is ours to end is what the slot's word decides.
-        match unsafe { syscall!(dup3(by, fd, libc::O_CLOEXEC)) } {
-            Err(Errno(libc::EINTR)) => {}
-            result => return result.map(drop),
-        }
+/// Options that not every system has, or that have other names on some.
+pub mod options {
+    use crate::sys::option::Name;
+
+    pub const REUSE_PORT: Name = Name(libc::SOL_SOCKET, libc::SO_REUSEPORT);
+    pub const MARK: Name = Name(libc::SOL_SOCKET, libc::SO_MARK);
+    pub const PRIORITY: Name = Name(libc::SOL_SOCKET, libc::SO_PRIORITY);
+    pub const BUSY_POLL: Name = Name(libc::SOL_SOCKET, libc::SO_BUSY_POLL);
+    pub const BIND_DEVICE: Name = Name(libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+    pub const KEEPALIVE_IDLE: Name = Name(libc::IPPROTO_TCP, libc::TCP_KEEPIDLE);
+    pub const USER_TIMEOUT: Name = Name(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT);
+    pub const FASTOPEN_CONNECT: Name = Name(libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
+    pub const QUICKACK: Name = Name(libc::IPPROTO_TCP, libc::TCP_QUICKACK);
+    pub const CORK: Name = Name(libc::IPPROTO_TCP, libc::TCP_CORK);
+    pub const CONGESTION: Name = Name(libc::IPPROTO_TCP, libc::TCP_CONGESTION);
+    pub const UDP_SEGMENT: Name = Name(libc::SOL_UDP, libc::UDP_SEGMENT);
+    pub const UDP_GRO: Name = Name(libc::SOL_UDP, libc::UDP_GRO);
+    pub const PKTINFO: Name = Name(libc::IPPROTO_IP, libc::IP_PKTINFO);
+    pub const LINGER: Name = Name(libc::SOL_SOCKET, libc::SO_LINGER);
+}
+
+/// The address of ours that a datagram goes from or came to, as it stands beside the data.
+pub mod local {
+    use libc::{in_addr, in_pktinfo};
+
+    pub use super::options::PKTINFO as NAME;
+
+    pub type Value = in_pktinfo;
+
+    pub fn value(ip: in_addr) -> Value {
+        in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: ip, ipi_addr: in_addr { s_addr: 0 } }
     }
+
+    /// Of a group or broadcast datagram it is the address of ours; it is not known of one
+    /// that came before the option was set.
+    pub fn ip(info: Value) -> in_addr {
+        let known = info.ipi_spec_dst.s_addr != 0;
+        if known { info.ipi_spec_dst } else { info.ipi_addr }
+    }
+}
+
+/// A header of control data, as far as to its value.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct ControlHeader(pub libc::cmsghdr);
+
+/// The bytes of a value of control data that may come, unasked, beside a descriptor.
+pub const CREDENTIALS: usize = size_of::<libc::ucred>();
+
+/// The kernel's form of an IPv4 address.
+#[inline(always)]
+pub fn inet(sin_port: u16, sin_addr: in_addr) -> sockaddr_in {
+    sockaddr_in { sin_family: libc::AF_INET as sa_family_t, sin_port, sin_addr, sin_zero: [0; 8] }
+}
+
+/// The kernel's form of an IPv6 address.
+#[inline(always)]
+pub fn inet6(sin6_port: u16, sin6_addr: in6_addr, sin6_scope_id: u32, sin6_flowinfo: u32) -> sockaddr_in6 {
+    let sin6_family = libc::AF_INET6 as sa_family_t;
+    sockaddr_in6 { sin6_family, sin6_port, sin6_flowinfo, sin6_addr, sin6_scope_id }
 }
 
 /// A descriptor that becomes readable, for good, with `wake`; see eventfd(2).
@@ -92,4 +151,43 @@ pub fn wake_sleepers(word: &AtomicU32) {
 pub fn name_thread(name: &CStr) {
     // SAFETY: the name is a C string; what is too long of it is cut.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// Here every send says itself that it wants no SIGPIPE.
+pub fn never_sigpipe(_: Fd) -> Result<()> {
+    Ok(())
+}
+
+/// See sendfile(2).
+pub fn send_file(socket: Fd, file: Fd, offset: i64, count: usize) -> Result<usize> {
+    let mut offset: libc::off64_t = offset;
+    // SAFETY: `offset` is ours to write.
+    unsafe { syscall!(sendfile64(socket, file, &mut offset, count)) }.map(|sent| sent as usize)
+}
+
+/// See pread(2).
+pub fn read_file(file: Fd, buffer: &mut [u8], offset: i64) -> Result<usize> {
+    // SAFETY: the buffer is ours.
+    unsafe { syscall!(pread64(file, buffer.as_mut_ptr().cast(), buffer.len(), offset)) }
+        .map(|read| read as usize)
+}
+
+/// Takes a pending signal of the set away; one of this thread before one of the process.
+pub fn take_pending(set: &sigset_t) {
+    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: set and time are ours.
+    while unsafe { syscall!(sigtimedwait(set, null_mut(), &now)) } == Err(Errno(libc::EINTR)) {}
+}
+
+/// Bytes sent that the peer has not acknowledged.
+pub fn unacknowledged(fd: Fd) -> Result<i64> {
+    number(fd, libc::TIOCOUTQ as _)
+}
+
+/// Who is at the other end of a Unix socket; `None`: the kernel knows nobody.
+pub fn peer(fd: Fd) -> Result<Option<Cred>> {
+    const NAME: option::Name = option::Name(libc::SOL_SOCKET, libc::SO_PEERCRED);
+    let libc::ucred { pid, uid, gid } = option::get_value(fd, NAME, libc::ucred { pid: 0, uid: 0, gid: 0 })?;
+    // What it says where nobody is.
+    Ok(((pid, uid) != (0, u32::MAX)).then_some(Cred { pid, uid, gid }))
 }

@@ -104,7 +104,7 @@ impl Region {
 
     /// Zero pages, which take memory only when touched.
     fn map(len: usize) -> Result<Region, Errno> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | super::system::MAP_NORESERVE;
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new anonymous mapping touches no memory that exists already.
         let start = unsafe { libc::mmap(core::ptr::null_mut(), len, access, flags, -1, 0) };

@@ -2,32 +2,40 @@
 //!
 //! Each function here is one system call (or one call of the C library) with safe
 //! arguments and a `Result`; what the calls mean for a socket is decided in the rooms
-//! above. What only Linux has is in `linux.rs`; a further system is a file beside it
-//! with the same functions.
+//! above. What only Linux has, or has in a form of its own, is in `linux.rs`; what FreeBSD and
+//! macOS have instead is in `bsd`, under the same names.
 
 pub mod address;
 pub mod batch;
 pub mod descriptor;
 mod direct;
+#[cfg(target_os = "linux")]
 pub mod epoll;
 pub mod errno;
 pub mod file;
 pub mod fork;
 pub mod group;
 pub mod interface;
-mod linux;
 pub mod memory;
 pub mod names;
+#[cfg(not(target_os = "macos"))]
+mod one_step;
 pub mod option;
 pub mod path;
 pub mod poll;
 pub mod socket;
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "bsd/mod.rs")]
+mod system;
 mod thread;
 pub mod time;
 pub mod unix;
 pub mod vector;
 
 pub use errno::Errno;
+pub use system::SHUTDOWN_WAKES;
+#[cfg(not(target_os = "linux"))]
+pub use system::kqueue as epoll;
 
 /// Calls a function of the C library that says -1 for failure, and makes a `Result` of it.
 macro_rules! syscall {

@@ -11,7 +11,7 @@ use libc::addrinfo;
 
 use super::address::{Address, Family, Raw, domain};
 use super::memory::Shared;
-use super::{Errno, errno, linux, thread};
+use super::{Errno, errno, system, thread};
 
 /// Why there are no addresses.
 pub enum Failure {
@@ -144,7 +144,7 @@ impl Lookup {
     /// or less where a signal comes.
     pub fn wait(&mut self, ns: u64) -> Option<Found> {
         if self.0.done.load(Ordering::Acquire) == 0 {
-            linux::sleep_while(&self.0.done, 0, ns);
+            system::sleep_while(&self.0.done, 0, ns);
         }
         if self.0.done.load(Ordering::Acquire) == 0 {
             return None;
@@ -157,11 +157,11 @@ impl Lookup {
 extern "C" fn look_up(argument: *mut c_void) -> *mut c_void {
     // SAFETY: what `start` gave to this thread alone.
     let job = unsafe { Shared::<Job>::from_raw(argument) };
-    linux::name_thread(c"sk_resolve");
+    system::name_thread(c"sk_resolve");
     let found = resolve(CStr::from_bytes_until_nul(&job.host).unwrap_or(c""), job.family);
     // SAFETY: nobody looks at it before `done`.
     unsafe { *job.found.get() = Some(found) };
     job.done.store(1, Ordering::Release);
-    linux::wake_sleepers(&job.done);
+    system::wake_sleepers(&job.done);
     null_mut()
 }

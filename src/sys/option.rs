@@ -7,41 +7,28 @@ use libc::c_int;
 use super::{Errno, Fd, Result, syscall};
 
 /// Level and name of an option.
-#[derive(Clone, Copy)]
-pub struct Name(c_int, c_int);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Name(pub(super) c_int, pub(super) c_int);
+
+pub use super::system::options::*;
+pub use super::system::{BOTH_FAMILIES, BUFFER_FACTOR, domain, protocol};
 
 pub const REUSE_ADDR: Name = Name(libc::SOL_SOCKET, libc::SO_REUSEADDR);
-pub const REUSE_PORT: Name = Name(libc::SOL_SOCKET, libc::SO_REUSEPORT);
 pub const BROADCAST: Name = Name(libc::SOL_SOCKET, libc::SO_BROADCAST);
 pub const KEEPALIVE: Name = Name(libc::SOL_SOCKET, libc::SO_KEEPALIVE);
 pub const RECV_BUFFER: Name = Name(libc::SOL_SOCKET, libc::SO_RCVBUF);
 pub const SEND_BUFFER: Name = Name(libc::SOL_SOCKET, libc::SO_SNDBUF);
-pub const MARK: Name = Name(libc::SOL_SOCKET, libc::SO_MARK);
-pub const PRIORITY: Name = Name(libc::SOL_SOCKET, libc::SO_PRIORITY);
-pub const BUSY_POLL: Name = Name(libc::SOL_SOCKET, libc::SO_BUSY_POLL);
 pub const ERROR: Name = Name(libc::SOL_SOCKET, libc::SO_ERROR);
-pub const DOMAIN: Name = Name(libc::SOL_SOCKET, libc::SO_DOMAIN);
 pub const TYPE: Name = Name(libc::SOL_SOCKET, libc::SO_TYPE);
-pub const PROTOCOL: Name = Name(libc::SOL_SOCKET, libc::SO_PROTOCOL);
 pub const LISTENING: Name = Name(libc::SOL_SOCKET, libc::SO_ACCEPTCONN);
-pub const BIND_DEVICE: Name = Name(libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
-pub const KEEPALIVE_IDLE: Name = Name(libc::IPPROTO_TCP, libc::TCP_KEEPIDLE);
 pub const KEEPALIVE_INTERVAL: Name = Name(libc::IPPROTO_TCP, libc::TCP_KEEPINTVL);
 pub const KEEPALIVE_COUNT: Name = Name(libc::IPPROTO_TCP, libc::TCP_KEEPCNT);
 pub const NODELAY: Name = Name(libc::IPPROTO_TCP, libc::TCP_NODELAY);
-pub const USER_TIMEOUT: Name = Name(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT);
 pub const FASTOPEN: Name = Name(libc::IPPROTO_TCP, libc::TCP_FASTOPEN);
-pub const FASTOPEN_CONNECT: Name = Name(libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
-pub const QUICKACK: Name = Name(libc::IPPROTO_TCP, libc::TCP_QUICKACK);
-pub const CORK: Name = Name(libc::IPPROTO_TCP, libc::TCP_CORK);
-pub const CONGESTION: Name = Name(libc::IPPROTO_TCP, libc::TCP_CONGESTION);
-pub const UDP_SEGMENT: Name = Name(libc::SOL_UDP, libc::UDP_SEGMENT);
-pub const UDP_GRO: Name = Name(libc::SOL_UDP, libc::UDP_GRO);
 pub const TTL: Name = Name(libc::IPPROTO_IP, libc::IP_TTL);
 pub const TOS: Name = Name(libc::IPPROTO_IP, libc::IP_TOS);
 pub const MULTICAST_TTL: Name = Name(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL);
 pub const MULTICAST_LOOP: Name = Name(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP);
-pub const PKTINFO: Name = Name(libc::IPPROTO_IP, libc::IP_PKTINFO);
 pub const V6ONLY: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
 pub const TTL_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS);
 pub const TOS_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_TCLASS);
@@ -50,8 +37,6 @@ pub const MULTICAST_LOOP_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_MULTICAS
 pub const MULTICAST_INTERFACE_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF);
 pub const PKTINFO_V6: Name = Name(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO);
 const MULTICAST_INTERFACE: Name = Name(libc::IPPROTO_IP, libc::IP_MULTICAST_IF);
-const LINGER: Name = Name(libc::SOL_SOCKET, libc::SO_LINGER);
-const PEER_CREDENTIALS: Name = Name(libc::SOL_SOCKET, libc::SO_PEERCRED);
 const SEND_TIMEOUT: Name = Name(libc::SOL_SOCKET, libc::SO_SNDTIMEO);
 
 fn set_value<T>(fd: Fd, Name(level, name): Name, value: &T) -> Result<()> {
@@ -60,7 +45,7 @@ fn set_value<T>(fd: Fd, Name(level, name): Name, value: &T) -> Result<()> {
     unsafe { syscall!(setsockopt(fd, level, name, core::ptr::from_ref(value).cast(), len)) }.map(drop)
 }
 
-fn get_value<T>(fd: Fd, Name(level, name): Name, mut value: T) -> Result<T>
+pub(super) fn get_value<T>(fd: Fd, Name(level, name): Name, mut value: T) -> Result<T>
 where
     T: Copy + 'static,
 {
@@ -103,11 +88,6 @@ pub fn linger(fd: Fd) -> Result<Option<c_int>> {
 pub fn set_linger(fd: Fd, seconds: Option<c_int>) -> Result<()> {
     let linger = libc::linger { l_onoff: seconds.is_some().into(), l_linger: seconds.unwrap_or(0) };
     set_value(fd, LINGER, &linger)
-}
-
-/// Who is at the other end of a Unix socket.
-pub fn peer_credentials(fd: Fd) -> Result<libc::ucred> {
-    get_value(fd, PEER_CREDENTIALS, libc::ucred { pid: 0, uid: 0, gid: 0 })
 }
 
 /// Which interface multicast leaves by, for IPv4; 0: the system's choice.

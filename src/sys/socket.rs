@@ -6,11 +6,12 @@ use core::slice::{from_raw_parts, from_raw_parts_mut};
 
 use libc::c_int;
 
-use super::address::{Address, Raw, Sockaddr, SockaddrRoom};
+use super::address::{self, Address, Raw, Sockaddr, SockaddrRoom};
 pub use super::direct::Answer;
-use super::{Errno, Fd, Result, direct, syscall};
+use super::system::messages;
+use super::{Errno, Fd, Result, direct, option, syscall};
 
-pub use super::linux::{accept, pair, socket};
+pub use super::system::{CONNECT_TELLS, accept, never_sigpipe, pair, socket};
 
 pub const STREAM: c_int = libc::SOCK_STREAM;
 pub const DGRAM: c_int = libc::SOCK_DGRAM;
@@ -18,10 +19,9 @@ pub const SEQPACKET: c_int = libc::SOCK_SEQPACKET;
 
 /// Message flags of the kernel.
 pub mod message {
-    pub use libc::{
-        MSG_DONTWAIT as DONTWAIT, MSG_MORE as MORE, MSG_OOB as OOB, MSG_PEEK as PEEK, MSG_TRUNC as TRUNC,
-        MSG_WAITALL as WAITALL,
-    };
+    pub use libc::{MSG_DONTWAIT as DONTWAIT, MSG_OOB as OOB, MSG_PEEK as PEEK, MSG_WAITALL as WAITALL};
+
+    pub use crate::sys::system::messages::{DISCARD, MORE, TRUNC};
 }
 
 #[derive(Clone, Copy)]
@@ -51,14 +51,28 @@ pub fn connect(fd: Fd, address: &Raw) -> Result<()> {
 /// Takes the peer of a datagram socket away, or gives up an attempt to connect.
 #[inline(never)]
 pub fn dissolve(fd: Fd) -> Result<()> {
-    let family = libc::AF_UNSPEC as libc::sa_family_t;
-    let len = size_of_val(&family) as libc::socklen_t;
+    let nowhere = address::NOWHERE;
+    let len = size_of_val(&nowhere) as libc::socklen_t;
     loop {
         // SAFETY: a family is all that is read of an address of none.
-        match unsafe { syscall!(connect(fd, (&raw const family).cast(), len)) } {
+        match unsafe { syscall!(connect(fd, (&raw const nowhere).cast(), len)) } {
             Err(Errno(libc::EINTR)) => {}
+            // Elsewhere it is done, and then said to be wrong.
+            Err(_) if !CONNECT_TELLS && !is_connected(fd) => return Ok(()),
             result => return result.map(drop),
         }
+    }
+}
+
+/// What became of an attempt to connect that has begun. EALREADY: it goes on. EISCONN: it went
+/// to another address, and was not given up.
+pub fn outcome(fd: Fd, address: &Raw) -> Result<()> {
+    let mut peer = Raw::empty();
+    match option::get(fd, option::ERROR)? {
+        0 if peer_address(fd, &mut peer).is_err() => Err(Errno(libc::EALREADY)),
+        0 if peer.is_same_place(address) => Ok(()),
+        0 => Err(Errno(libc::EISCONN)),
+        errno => Err(Errno(errno)),
     }
 }
 
@@ -73,14 +87,14 @@ pub fn shutdown(fd: Fd, how: How) -> Result<()> {
 }
 
 pub fn send(fd: Fd, data: &[u8], flags: c_int) -> Result<usize> {
-    let flags = flags | libc::MSG_NOSIGNAL;
+    let flags = flags | messages::NOSIGNAL;
     // SAFETY: pointer and length are those of one slice.
     unsafe { direct::sendto(fd, data.as_ptr().cast(), data.len(), flags, null(), 0) }.0.result()
 }
 
 pub fn send_to(fd: Fd, data: &[u8], flags: c_int, to: &impl Sockaddr) -> Result<usize> {
     let (address, len) = to.as_ptr();
-    let flags = flags | libc::MSG_NOSIGNAL;
+    let flags = flags | messages::NOSIGNAL;
     // SAFETY: both pointers go with the lengths of what they point to.
     unsafe { direct::sendto(fd, data.as_ptr().cast(), data.len(), flags, address, len) }.0.result()
 }
@@ -118,7 +132,7 @@ pub fn send_plain(fd: Fd, data: &[u8], flags: c_int) -> (Answer, &[u8]) {
     // SAFETY: pointer and length are those of one slice, and come back.
     unsafe {
         let (answer, data, len) =
-            direct::sendto(fd, data.as_ptr().cast(), data.len(), flags | libc::MSG_NOSIGNAL, null(), 0);
+            direct::sendto(fd, data.as_ptr().cast(), data.len(), flags | messages::NOSIGNAL, null(), 0);
         (answer, from_raw_parts(data.cast(), len))
     }
 }
@@ -130,7 +144,7 @@ pub fn send_to_plain<'a>(fd: Fd, data: &'a [u8], to: &impl Sockaddr) -> (Answer,
     // SAFETY: both pointers go with the lengths of what they point to; the data comes back.
     unsafe {
         let (answer, data, len) =
-            direct::sendto(fd, data.as_ptr().cast(), data.len(), libc::MSG_NOSIGNAL, address, len);
+            direct::sendto(fd, data.as_ptr().cast(), data.len(), messages::NOSIGNAL, address, len);
         (answer, from_raw_parts(data.cast(), len))
     }
 }

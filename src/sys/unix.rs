@@ -5,9 +5,12 @@ use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr::read_unaligned;
 
-use libc::{c_int, cmsghdr, iovec, msghdr, ucred};
+use libc::{c_int, cmsghdr, iovec, msghdr};
 
-use super::{Fd, Result, descriptor, option, syscall};
+use super::system::{CREDENTIALS, messages};
+use super::{Fd, Result, descriptor, socket, syscall};
+
+pub use super::system::{PEEK_COPIES, peer};
 
 /// Who is at the other end of a Unix socket, as the kernel noted when the connection was made.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +25,16 @@ pub struct Cred {
 }
 
 /// Length of a control message with one descriptor, without what is only there to align the next.
-const ONE: usize = size_of::<cmsghdr>() + size_of::<Fd>();
+// SAFETY: only numbers.
+const ONE: usize = unsafe { libc::CMSG_LEN(size_of::<Fd>() as _) } as usize;
 
 /// Room for control messages. What else the kernel may put in front of the descriptor, where the
-/// socket came from outside with SO_PASSCRED on, is a `ucred`.
+/// socket came from outside and was made to, is who sent it.
 #[repr(C)]
 union Control {
     align: cmsghdr,
-    bytes: [u8; size_of::<cmsghdr>() + size_of::<ucred>().next_multiple_of(size_of::<usize>()) + ONE],
+    // SAFETY: only numbers.
+    bytes: [u8; unsafe { libc::CMSG_SPACE(CREDENTIALS as _) } as usize + ONE],
 }
 
 fn message(byte: &mut iovec, control: *mut c_void, len: usize) -> msghdr {
@@ -56,7 +61,7 @@ pub fn send_descriptor(via: Fd, fd: Fd, flags: c_int) -> Result<usize> {
         control.align.cmsg_type = libc::SCM_RIGHTS;
         control.align.cmsg_len = ONE as _;
         libc::CMSG_DATA(&raw const control.align).cast::<Fd>().write_unaligned(fd);
-        syscall!(sendmsg(via, &message, flags | libc::MSG_NOSIGNAL))
+        syscall!(sendmsg(via, &message, flags | messages::NOSIGNAL))
     }
     .map(|sent| sent as usize)
 }
@@ -80,8 +85,11 @@ pub fn recv_descriptor(via: Fd, flags: c_int) -> Result<Received> {
     let mut control: Control = unsafe { core::mem::zeroed() };
     let mut message = message(&mut data, (&raw mut control).cast(), size_of::<Control>());
     // SAFETY: the message says where there is room for one byte and for control messages.
-    let count = unsafe { syscall!(recvmsg(via, &mut message, flags | libc::MSG_CMSG_CLOEXEC)) }? as usize;
+    let count = unsafe { syscall!(recvmsg(via, &mut message, flags | messages::CLOEXEC)) }? as usize;
     let fd = first_descriptor(&message);
+    if let Some(fd) = fd.filter(|_| messages::CLOEXEC == 0) {
+        let _ = descriptor::close_on_exec(fd).and_then(|()| socket::never_sigpipe(fd));
+    }
     let no_room = fd.is_none() && message.msg_flags & libc::MSG_CTRUNC != 0;
     Ok(Received { count, fd, no_room })
 }
@@ -96,7 +104,7 @@ fn first_descriptor(message: &msghdr) -> Option<Fd> {
         while let Some(header) = next.as_ref() {
             let data = libc::CMSG_DATA(header);
             #[allow(clippy::unnecessary_cast)] // 32 bits on some systems
-            let len = (header.cmsg_len as usize).saturating_sub(size_of::<cmsghdr>());
+            let len = (header.cmsg_len as usize).saturating_sub(ONE - size_of::<Fd>());
             if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
                 for at in 0..len / size_of::<Fd>() {
                     let fd = read_unaligned(data.cast::<Fd>().add(at));
@@ -110,11 +118,4 @@ fn first_descriptor(message: &msghdr) -> Option<Fd> {
         }
     }
     first
-}
-
-/// Who is at the other end; `None`: the kernel knows nobody.
-pub fn peer(fd: Fd) -> Result<Option<Cred>> {
-    let ucred { pid, uid, gid } = option::peer_credentials(fd)?;
-    // What it says where nobody is.
-    Ok(((pid, uid) != (0, u32::MAX)).then_some(Cred { pid, uid, gid }))
 }
