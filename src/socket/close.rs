@@ -80,7 +80,7 @@ fn wake(slot: &Slot, fd: Fd, before: Reading) {
             descriptor::wake(waker.wrapping_sub(1));
         }
     }
-    if before.state() != State::SHARED {
+    if SHUTDOWN_WAKES && before.state() != State::SHARED {
         // On a socket that is not connected this says so, and wakes all the same.
         let _ = calls::shutdown(fd, How::Both);
     }

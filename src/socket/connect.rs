@@ -57,7 +57,7 @@ impl Socket {
     pub fn connect_within(&self, address: &Address, timer: &mut Timer) -> Result<()> {
         let _keep = errno::Restore::later();
         if address.family == Family::SK_UNSPEC as u16 && self.kind().is_datagram() {
-            calls::dissolve(self.fd())?;
+            calls::forget_peer(self.fd())?;
             return self.undo_if_closed();
         }
         let mut raw = Raw::empty();
@@ -142,7 +142,9 @@ impl Socket {
                 // The next connect gives the result of the attempt, once.
                 Ok(_) => {}
                 Err(Stop::Time) => {
-                    let _ = calls::dissolve(self.fd());
+                    if calls::dissolve(self.fd()).is_ok() && !calls::CONNECT_TELLS {
+                        self.slot.unmark(mark::BEGUN);
+                    }
                     self.undo_if_closed()?;
                     return Err(Failed::Stop(Stop::Time));
                 }

@@ -12,8 +12,9 @@ use super::{Errno, Fd, Result, option, syscall};
 pub use super::one_step::*;
 pub use libc::{__errno_location as errno_place, MAP_NORESERVE};
 
-/// `shutdown` wakes every call that is blocked on the socket, and every later one.
-pub const SHUTDOWN_WAKES: bool = true;
+/// `shutdown` wakes every call that is blocked on the socket, and every later one. Tests see what is done
+/// where it does not, see tests/cross/run.py.
+pub const SHUTDOWN_WAKES: bool = !cfg!(sk_wakers);
 /// A forked child has the parent's pollers and wakers too.
 pub const WAKERS_CROSS_FORK: bool = true;
 /// There are Unix names that are no files.

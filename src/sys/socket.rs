@@ -9,7 +9,7 @@ use libc::c_int;
 use super::address::{self, Address, Raw, Sockaddr, SockaddrRoom};
 pub use super::direct::Answer;
 use super::system::messages;
-use super::{Errno, Fd, Result, direct, option, syscall};
+use super::{Errno, Fd, Result, direct, option, poll, syscall};
 
 pub use super::system::{CONNECT_TELLS, accept, never_sigpipe, pair, socket};
 
@@ -48,7 +48,16 @@ pub fn connect(fd: Fd, address: &Raw) -> Result<()> {
     unsafe { syscall!(connect(fd, address, len)) }.map(drop)
 }
 
-/// Takes the peer of a datagram socket away, or gives up an attempt to connect.
+/// Takes the peer of a datagram socket away.
+pub fn forget_peer(fd: Fd) -> Result<()> {
+    match dissolve(fd) {
+        // Elsewhere it is done, and then said to be wrong.
+        Err(_) if !CONNECT_TELLS && !is_connected(fd) => Ok(()),
+        result => result,
+    }
+}
+
+/// The same, or gives up an attempt to connect, which only Linux can.
 #[inline(never)]
 pub fn dissolve(fd: Fd) -> Result<()> {
     let nowhere = address::NOWHERE;
@@ -57,8 +66,6 @@ pub fn dissolve(fd: Fd) -> Result<()> {
         // SAFETY: a family is all that is read of an address of none.
         match unsafe { syscall!(connect(fd, (&raw const nowhere).cast(), len)) } {
             Err(Errno(libc::EINTR)) => {}
-            // Elsewhere it is done, and then said to be wrong.
-            Err(_) if !CONNECT_TELLS && !is_connected(fd) => return Ok(()),
             result => return result.map(drop),
         }
     }
@@ -69,9 +76,16 @@ pub fn dissolve(fd: Fd) -> Result<()> {
 pub fn outcome(fd: Fd, address: &Raw) -> Result<()> {
     let mut peer = Raw::empty();
     match option::get(fd, option::ERROR)? {
-        0 if peer_address(fd, &mut peer).is_err() => Err(Errno(libc::EALREADY)),
-        0 if peer.is_same_place(address) => Ok(()),
-        0 => Err(Errno(libc::EISCONN)),
+        0 if peer_address(fd, &mut peer).is_ok() => {
+            if peer.is_same_place(address) {
+                Ok(())
+            } else {
+                Err(Errno(libc::EISCONN))
+            }
+        }
+        // A shutdown has ended it, or somebody else was told.
+        0 if poll::poll(&mut [poll::Item::new(fd, poll::OUT)], Some(0)) != Ok(0) => connect(fd, address),
+        0 => Err(Errno(libc::EALREADY)),
         errno => Err(Errno(errno)),
     }
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Builds the library for other processors and runs the C test programs there: under qemu-user, or
 directly where this machine can. `make cross`; FULL=1 runs every program and every linking.
+As a further one, "wakers", this machine's processor, where calls wait as they do on the systems that the
+library is only type-checked for (`make check-systems`): a close does not count on shutdown to wake them.
 
 Needed: rustup, which has the core library for each processor, or else Debian's compiler, which
 builds it; and the packages in PACKAGES.
@@ -29,12 +31,14 @@ HOST_FUTEX = {"x86_64": 202, "aarch64": 98}
 
 
 class Processor:
-    def __init__(self, name, target, compiler, qemu=None, root=None):
+    def __init__(self, name, target, compiler, qemu=None, root=None, rust_flags="", quick="quick"):
         self.name = name
         self.target = target
         self.compiler = compiler
         self.qemu = qemu
         self.root = root
+        self.rust_flags = rust_flags
+        self.quick = quick  # the programs that are run without FULL, a list in the plan
         self.static = target.endswith("musl")
 
     def runner(self):
@@ -56,6 +60,7 @@ PROCESSORS = [
     Processor("s390x", "s390x-unknown-linux-gnu", "s390x-linux-gnu-gcc", "qemu-s390x", "/usr/s390x-linux-gnu"),
     Processor("i686", "i686-unknown-linux-gnu", "i686-linux-gnu-gcc", root="/usr/i686-linux-gnu"),
     Processor("musl", "x86_64-unknown-linux-musl", "musl-gcc"),
+    Processor("wakers", f"{platform.machine()}-unknown-linux-gnu", "gcc", rust_flags="--cfg sk_wakers", quick="wakers"),
 ]
 
 # Command and Debian package; Debian's i686 compiler and gcc-multilib exclude each other.
@@ -102,6 +107,9 @@ def build(processor, out, told):
     """The folder with libsk.a and libsk.so, and what the archive needs besides."""
     kinds = "staticlib" if processor.static else "cdylib,staticlib"
     environment = dict(os.environ, SK_NESTED_BUILD="1", CARGO_TARGET_DIR=str(out / "build"), CARGO_TERM_COLOR="never", **told)
+    if processor.rust_flags:
+        environment["RUSTFLAGS"] = processor.rust_flags
+        environment.pop("CARGO_ENCODED_RUSTFLAGS", None)
     linker = f"CARGO_TARGET_{processor.target.upper().replace('-', '_')}_LINKER"
     environment[linker] = processor.compiler
     said = call(
@@ -144,10 +152,7 @@ def main():
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     plan = json.loads((ROOT / "tests/cross/plan.json").read_text())
-    sources = sorted((ROOT / "tests/c").glob("*.c"))
-    wanted = options.program or (None if options.full else plan["quick"])
-    if wanted:
-        sources = [source for source in sources if source.stem in wanted]
+    programs = sorted((ROOT / "tests/c").glob("*.c"))
 
     begin = time.monotonic()
     install(PACKAGES)
@@ -157,6 +162,8 @@ def main():
         for processor in processors:
             library, native = build(processor, out, core_library(processor, out))
             print(f"{processor.name}: built after {time.monotonic() - begin:.0f} s", flush=True)
+            wanted = options.program or (None if options.full else plan[processor.quick])
+            sources = [source for source in programs if not wanted or source.stem in wanted]
             linkings = ["archive"] if processor.static else ["shared"]
             jobs = [(source, linking) for source in sources for linking in linkings]
             if not processor.static:
