@@ -10,7 +10,7 @@ use crate::net::address::{Address, Family};
 use crate::net::parse;
 use crate::sys::address::Raw;
 use crate::sys::socket::How;
-use crate::sys::{self, Errno, Fd, descriptor, option, socket as calls};
+use crate::sys::{self, Errno, Fd, SHUTDOWN_WAKES, descriptor, option, socket as calls};
 
 impl Socket {
     /// Puts the kernel's form of an address for this socket there.
@@ -104,7 +104,7 @@ impl Socket {
     /// From here on, calls without a limit are one plain system call. Not so on a shared socket,
     /// whose calls are never plain: another copy may need it as it is.
     pub fn make_blocking(&self) -> Result<()> {
-        if self.slot.has(mark::NONBLOCKING) && !self.is_shared() {
+        if SHUTDOWN_WAKES && self.slot.has(mark::NONBLOCKING) && !self.is_shared() {
             self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;
         }

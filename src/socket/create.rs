@@ -139,6 +139,9 @@ pub fn move_to(reserved: Fd, fd: Fd) -> Fd {
 /// Makes a descriptor with a number that has a slot a handle.
 pub fn publish(mut fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
     let marks = if kind.is_udp() && !kind.is_inet6() { marks } else { marks | mark::NOT_IPV4_DATAGRAM };
+    // macOS heeds a flag against blocking in a receive only.
+    let nonblocking = !SHUTDOWN_WAKES && !shared && descriptor::set_nonblocking(fd, true).is_ok();
+    let marks = if nonblocking { marks | mark::NONBLOCKING } else { marks };
     let state = match (shared, kind.is_careful() || !SHUTDOWN_WAKES) {
         (true, _) => State::SHARED,
         (false, true) => State::CAREFUL,

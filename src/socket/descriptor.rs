@@ -12,7 +12,7 @@ use crate::handle::word::Kept;
 use crate::handle::{Handle, TABLE};
 use crate::net::address::Family;
 use crate::process;
-use crate::sys::{self, Errno, Fd, address, descriptor, errno, option, socket as calls};
+use crate::sys::{self, Errno, Fd, SHUTDOWN_WAKES, address, descriptor, errno, option, socket as calls};
 
 /// Takes a descriptor over. On failure it stays the caller's.
 pub fn from_fd(fd: i64) -> Result<Handle> {
@@ -58,7 +58,7 @@ fn kind_of(fd: Fd) -> Result<Kind> {
 
 /// Gives a socket that is taken over the modes that this library works in, and says what it is like.
 fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
-    let marks = marks_of(fd, kind);
+    let marks = marks_of(fd, kind) | if SHUTDOWN_WAKES { 0 } else { mark::NONBLOCKING };
     descriptor::close_on_exec(fd)?;
     descriptor::set_nonblocking(fd, marks & mark::NONBLOCKING != 0)?;
     calls::never_sigpipe(fd)?;

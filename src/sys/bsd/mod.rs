@@ -21,7 +21,7 @@ pub use libc::__error as errno_place;
 pub use macos::*;
 
 /// `shutdown` wakes no listener and no unconnected UDP socket on macOS, and each call but once
-/// on FreeBSD. So no call blocks in the kernel but in poll(2).
+/// on FreeBSD. So no call blocks in the kernel but in poll(2), and sockets are non-blocking.
 pub const SHUTDOWN_WAKES: bool = false;
 /// A forked child has no kqueue(2) of its parent's.
 pub const WAKERS_CROSS_FORK: bool = false;
