@@ -100,6 +100,7 @@ pub fn set_multicast_interface(fd: Fd, index: u32) -> Result<()> {
 
 /// The limit of the kernel's own for a blocking send or connect; 0: none.
 pub fn set_send_timeout(fd: Fd, ms: u16) -> Result<()> {
+    #[allow(clippy::useless_conversion)] // narrower on some systems
     let time = libc::timeval {
         tv_sec: (ms / 1000).into(),
         tv_usec: i32::from(ms % 1000).saturating_mul(1000).into(),

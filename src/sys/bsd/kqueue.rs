@@ -5,9 +5,10 @@ use core::ffi::c_void;
 use core::mem::{MaybeUninit, zeroed};
 use core::ptr::null;
 
-use libc::{EV_ADD, EV_CLEAR, EV_DELETE, EV_DISPATCH, EV_ENABLE, EV_RECEIPT, kevent};
+use libc::{EV_ADD, EV_CLEAR, EV_DELETE, EV_DISPATCH, EV_ENABLE, EV_ONESHOT, EV_RECEIPT, kevent};
 use libc::{EVFILT_READ, EVFILT_USER, EVFILT_WRITE, c_int, timespec};
 
+use crate::sys::memory::Scratch;
 use crate::sys::{Errno, Fd, Result, descriptor, errno, poll, syscall};
 
 // The bits of poll(2), which tells what was found.
@@ -24,6 +25,13 @@ pub const EXCLUSIVE: u32 = 1 << 18;
 
 /// The flags of a filter that is only there for hang-ups, which are always told.
 const UNWANTED: u16 = EV_CLEAR | EV_DISPATCH;
+/// The same, and of one that is wanted, where whatever comes is to be told once.
+const UNWANTED_ONCE: u16 = EV_ONESHOT;
+const ONCE: u16 = EV_DISPATCH;
+
+fn kind(event: &kevent) -> u16 {
+    event.flags & (EV_CLEAR | EV_DISPATCH | EV_ONESHOT)
+}
 
 /// More bytes than there ever are: such a filter sees no data, only the end.
 const NEVER: isize = c_int::MAX as isize;
@@ -62,17 +70,22 @@ pub fn add(set: Fd, fd: Fd, events: u32, number: u64) -> Result<()> {
     if events & PRIORITY != 0 {
         return Err(Errno(libc::ENOSYS));
     }
+    // As Linux has it.
+    if events & EXCLUSIVE != 0 && events & ONESHOT != 0 {
+        return Err(Errno(libc::EINVAL));
+    }
     let filter = |filter, wanted: u32| {
         let flags = match (events & wanted != 0, events & ONESHOT != 0, events & EDGE != 0) {
-            (false, ..) => UNWANTED,
-            (true, true, _) => EV_DISPATCH,
+            (false, true, _) => UNWANTED_ONCE,
+            (false, false, _) => UNWANTED,
+            (true, true, _) => ONCE,
             (true, false, true) => EV_CLEAR,
             (true, false, false) => 0,
         };
         let mut event = event(fd as usize, filter, EV_ADD | EV_RECEIPT | flags);
         const { assert!(size_of::<*mut c_void>() == size_of::<u64>()) };
         event.udata = number as *mut c_void;
-        if flags == UNWANTED {
+        if matches!(flags, UNWANTED | UNWANTED_ONCE) {
             (event.fflags, event.data) = (libc::NOTE_LOWAT, NEVER as _);
         }
         event
@@ -122,8 +135,11 @@ pub fn add_waker(set: Fd, waker: Fd, number: u64) -> Result<()> {
     change(set, event)
 }
 
-/// So many events at once: what 512 bytes of stack have room for.
-const MOST: usize = 448 / size_of::<kevent>();
+/// So many events at first: what 512 bytes of stack have room for.
+const FEW: usize = 448 / size_of::<kevent>();
+
+/// More than this beyond those are left for the next wait.
+const MOST: usize = 1024;
 
 /// Waits for events, at most `ns` nanoseconds, or without limit, and hands each to `turn` with a
 /// place in `out`, which is kept where it says so. Gives how many are.
@@ -133,48 +149,76 @@ pub fn wait<T>(
     ns: Option<u64>,
     mut turn: impl FnMut(u32, u64, &mut MaybeUninit<T>) -> bool,
 ) -> Result<usize> {
-    let time = ns.map(|ns| timespec {
-        tv_sec: (ns / 1_000_000_000).min(i32::MAX as u64) as _,
-        tv_nsec: (ns % 1_000_000_000) as _,
-    });
-    let time = time.as_ref().map_or(null(), core::ptr::from_ref);
-    let mut events = [event(0, 0, 0); MOST];
-    let room = out.len().min(MOST) as c_int;
-    // SAFETY: there is room for so many events; `time` is null or lives until the end of this function.
-    let count = unsafe { syscall!(kevent(set, null(), 0, events.as_mut_ptr(), room, time)) }? as usize;
-    let mut told = 0usize;
-    let mut rest = events.get(..count).unwrap_or_default();
-    while let [event, more @ ..] = rest {
-        let number = event.udata as u64;
-        let earlier = events.iter().take(count.saturating_sub(rest.len()));
-        let found = match number {
-            // A waker has no filter for hang-ups.
-            0 => IN,
-            // It was told with that one.
-            _ if earlier.map(|event| event.udata).any(|other| other == event.udata) => 0,
-            _ => look(set, event.ident as Fd, rest.iter().filter(|other| other.udata == event.udata)),
-        };
-        rest = more;
-        let Some(place) = out.get_mut(told) else { break };
-        if found != 0 && turn(found, number, place) {
-            told = told.wrapping_add(1);
+    let mut few = [event(0, 0, 0); FEW];
+    let few = fetch(set, few.get_mut(..out.len().min(FEW)).unwrap_or_default(), ns)?;
+    let mut told = tell(set, few, &[], out, &mut turn);
+    let more = out.len().saturating_sub(few.len()).min(MOST);
+    if few.len() == FEW && more > 0 {
+        // It is all the same to who waits whether there is no memory or nothing more.
+        if let Ok(mut many) = Scratch::new(more, event(0, 0, 0)) {
+            let many = fetch(set, many.as_mut(), Some(0)).unwrap_or_default();
+            for some in many.chunks(FEW) {
+                let places = out.get_mut(told..).unwrap_or_default();
+                told = told.wrapping_add(tell(set, some, few, places, &mut turn));
+            }
         }
     }
     Ok(told)
 }
 
+/// The events that there are, as far as there is room.
+fn fetch(set: Fd, room: &mut [kevent], ns: Option<u64>) -> Result<&[kevent]> {
+    let time = ns.map(|ns| timespec {
+        tv_sec: (ns / 1_000_000_000).min(i32::MAX as u64) as _,
+        tv_nsec: (ns % 1_000_000_000) as _,
+    });
+    let time = time.as_ref().map_or(null(), core::ptr::from_ref);
+    // SAFETY: there is room for so many events; `time` is null or lives until the end of this function.
+    let count =
+        unsafe { syscall!(kevent(set, null(), 0, room.as_mut_ptr(), room.len() as c_int, time)) }? as usize;
+    Ok(room.get(..count).unwrap_or_default())
+}
+
+/// Hands events to `turn`, once for each number, but for those that were told with `earlier` ones.
+fn tell<T>(
+    set: Fd,
+    events: &[kevent],
+    earlier: &[kevent],
+    out: &mut [MaybeUninit<T>],
+    turn: &mut dyn FnMut(u32, u64, &mut MaybeUninit<T>) -> bool,
+) -> usize {
+    let mut told = 0usize;
+    for (at, event) in events.iter().enumerate() {
+        let number = event.udata as u64;
+        let is_same = |other: &&kevent| other.udata == event.udata;
+        let was_told = events.iter().take(at).any(|other| is_same(&other))
+            || earlier.iter().filter(is_same).any(|other| other.filter == event.filter);
+        let found = match number {
+            _ if was_told => 0,
+            // A waker has no filter for hang-ups.
+            0 => IN,
+            _ => look(set, event.ident as Fd, events.iter().skip(at).filter(is_same)),
+        };
+        let Some(place) = out.get_mut(told) else { break };
+        if found != 0 && turn(found, number, place) {
+            told = told.wrapping_add(1);
+        }
+    }
+    told
+}
+
 /// What there is to tell of a descriptor with such events; 0: nothing, or another thread tells it.
 fn look<'a>(set: Fd, fd: Fd, events: impl Iterator<Item = &'a kevent> + Clone) -> u32 {
-    let wanted = |event: &&kevent| event.flags & UNWANTED != UNWANTED;
-    let asked = events.clone().filter(wanted).fold(0, |asked, event| match event.filter {
-        EVFILT_READ => asked | poll::IN,
+    let asked = events.clone().fold(0, |asked, event| match (kind(event), event.filter) {
+        (UNWANTED | UNWANTED_ONCE, _) => asked,
+        (_, EVFILT_READ) => asked | poll::IN,
         _ => asked | poll::OUT,
     });
     let mut items = [poll::Item::new(fd, asked)];
     let _ = poll::poll(&mut items, Some(0));
     let [item] = items;
     let found = item.found() as u32 & (IN | OUT | ERROR | HANGUP);
-    let mut once = events.filter(|event| event.flags & UNWANTED == EV_DISPATCH).peekable();
+    let mut once = events.filter(|event| matches!(kind(event), ONCE | UNWANTED_ONCE)).peekable();
     if once.peek().is_some() {
         if found == 0 {
             // Another thread had what was news: there is still something to be told once.
