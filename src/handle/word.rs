@@ -220,25 +220,31 @@ impl Word {
     #[inline(always)]
     pub fn pin_plain(&self, tag: Tag) -> bool {
         // That no other call is in progress is guessed, not looked up.
-        let alone = tag.reading().0;
-        match self.bits.compare_exchange(alone, alone + ONE_PIN, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => true,
-            Err(seen) => self.pin_while(Reading(seen), |now| now.is_plain(tag)),
+        match self.pin_if(tag.reading()) {
+            Ok(()) => true,
+            Err(seen) => self.pin_while(seen, |now| now.is_plain(tag)),
         }
+    }
+
+    #[inline(always)]
+    fn pin_while(&self, mut now: Reading, allowed: impl Fn(Reading) -> bool) -> bool {
+        while allowed(now) {
+            match self.pin_if(now) {
+                Ok(()) => return true,
+                Err(seen) => now = seen,
+            }
+        }
+        false
     }
 
     /// A pin is taken only together with the reading that allows it: one on a slot that has become
     /// another handle's would look like a call of that.
     #[inline(always)]
-    fn pin_while(&self, mut now: Reading, allowed: impl Fn(Reading) -> bool) -> bool {
-        while allowed(now) {
-            let to = now.0 + ONE_PIN;
-            match self.bits.compare_exchange(now.0, to, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(seen) => now = Reading(seen),
-            }
-        }
-        false
+    fn pin_if(&self, now: Reading) -> Result<(), Reading> {
+        self.bits
+            .compare_exchange(now.0, now.0 + ONE_PIN, Ordering::Acquire, Ordering::Relaxed)
+            .map(drop)
+            .map_err(Reading)
     }
 
     /// Ends a call.

@@ -375,6 +375,32 @@ CASE(a_copy_made_while_a_call_was_blocked)
     CHECK_GIVES(sk_open_count(), 0);
 }
 
+/* Once the calls from before the copy have returned, a close wakes the later ones and leaves the copy alone. */
+CASE(a_copy_outlives_the_close_once_earlier_calls_have_returned)
+{
+    static void (*const prepare[])(struct scene *) = {tcp, udp, unix_stream, seqpacket};
+    for (size_t i = 0; i < sizeof prepare / sizeof *prepare; i++) {
+        struct scene x;
+        struct kind k = {prepare[i], do_recv};
+        struct thread t;
+        void *argument[2];
+        memset(&x, 0, sizeof x);
+        k.prepare(&x);
+        start_blocked(&t, &k, &x, argument);
+        sk_handle copy = MADE(sk_dup(x.s));
+        CHECK_GIVES(sk_send(x.peer, "x", 1, 0), 1);
+        thread_join(&t);
+        CHECK_EQ(x.result, 1);
+        start_blocked(&t, &k, &x, argument);
+        CHECK_OK(sk_close(x.s));
+        thread_join(&t);
+        check_woken(&x);
+        check_alive(copy, &x);
+        CHECK_OK(sk_close(copy));
+        drop(&x);
+    }
+}
+
 /* What the peer sees of a close that had to wake somebody is what it sees of any close. */
 CASE(the_peer_sees_a_plain_end)
 {
