@@ -87,7 +87,7 @@ features: ## Build the library with each part of it left out (clippy, binutils)
 	@sh tests/cross/features.sh "$(TARGET)/features"
 
 .PHONY: bench
-bench: all $(PICTURES) ## Measure libsk beside eight others into docs/bench (valgrind, Python 3 with venv)
+bench: all $(PICTURES) ## Measure libsk beside the raw calls and seven others into docs/bench (valgrind, Python 3 with venv)
 	CC="$(CC)" $(PYTHON) benches/contenders/measure.py $(BESIDE) --out docs/bench
 	"$(PICTURES)" benches/contenders/report.py docs/bench
 
