@@ -5,10 +5,7 @@ use core::mem::MaybeUninit;
 
 use crate::error::{Code, Result};
 use crate::socket::Buffer;
-use crate::sys::vector::{Buf, Pieces};
-
-/// How many pieces a list may have: what Linux takes, UIO_MAXIOV.
-const MOST_PIECES: usize = 1024;
+use crate::sys::vector::{self, Buf, Pieces};
 
 fn invalid<T>() -> Result<T> {
     Err(Code::SK_EINVAL.into())
@@ -89,8 +86,9 @@ fn fits<T>(count: usize) -> bool {
 /// # Safety
 /// `bufs` is NULL, or has `count` pieces; each of them that is not NULL is good for its length,
 /// exclusively where it is received into, as long as the result lives.
+#[inline(always)]
 pub unsafe fn pieces<'a>(bufs: *const Buf, count: usize) -> Result<Pieces<'a>> {
-    if count > MOST_PIECES {
+    if count > vector::MOST {
         return Err(Code::SK_EMSGSIZE.into());
     }
     // SAFETY: as the caller promises.

@@ -107,13 +107,13 @@ impl Socket {
         if parts.segmented && !CUTS.get_or_init(|| option::get(self.fd(), option::UDP_SEGMENT).is_ok()) {
             parts.singly = true;
         }
-        let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.send_limit.get() });
+        let mut timer = Timer::new(if asked.dont_wait() { 0 } else { self.slot.send_limit.get() });
         // Datagrams that went, at least in part.
         let gone = |parts: &Parts| {
             list.len().saturating_sub(parts.list.len()).saturating_add(usize::from(parts.done > 0))
         };
         while parts.list.len() > 0 {
-            match self.send_parts(parts, asked.system, &mut timer) {
+            match self.send_parts(parts, asked.system(), &mut timer) {
                 Ok(sent) => {
                     parts.advance(sent);
                     // They went singly after they were refused otherwise.

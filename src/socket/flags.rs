@@ -63,8 +63,9 @@ impl Receive {
             return Err(Code::SK_ENOSYS.into());
         }
         let peek = flags & SK_PEEK != 0;
-        let system =
-            translate(flags, &[(SK_PEEK, message::PEEK), (SK_TRUNC, message::TRUNC), (SK_OOB, message::OOB)]);
+        let system = bit(flags, SK_PEEK, message::PEEK)
+            | bit(flags, SK_TRUNC, message::TRUNC)
+            | bit(flags, SK_OOB, message::OOB);
         let wait_all = flags & SK_WAITALL != 0 && kind.is_stream();
         Ok(Receive {
             // Only the kernel can wait for bytes that it is to leave where they are.
@@ -77,29 +78,40 @@ impl Receive {
 
 /// What a send was asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Send {
-    /// Flags for the kernel.
-    pub system: c_int,
-    pub dont_wait: bool,
-}
+pub(crate) struct Send(c_int);
 
 impl Send {
+    #[inline(always)]
     pub fn new(flags: c_int) -> Result<Send> {
-        if flags & !(SK_DONTWAIT | SK_MORE | SK_OOB) != 0 {
-            return Err(Code::SK_EINVAL.into());
+        if flags & !(SK_DONTWAIT | SK_MORE | SK_OOB) == 0 {
+            Ok(Send(flags))
+        } else {
+            Err(Code::SK_EINVAL.into())
         }
-        let system = translate(flags, &[(SK_MORE, message::MORE), (SK_OOB, message::OOB)]);
-        Ok(Send { system, dont_wait: flags & SK_DONTWAIT != 0 })
+    }
+
+    #[inline(always)]
+    pub fn dont_wait(self) -> bool {
+        self.0 & SK_DONTWAIT != 0
+    }
+
+    /// Flags for the kernel, which may wait.
+    #[inline(always)]
+    pub fn system(self) -> c_int {
+        bit(self.0, SK_MORE, message::MORE) | bit(self.0, SK_OOB, message::OOB)
     }
 
     /// All of it as one system call takes it.
+    #[inline(always)]
     pub fn for_kernel(self) -> c_int {
-        if self.dont_wait { self.system | message::DONTWAIT } else { self.system }
+        self.system() | bit(self.0, SK_DONTWAIT, message::DONTWAIT)
     }
 }
 
-fn translate(flags: c_int, table: &[(c_int, c_int)]) -> c_int {
-    table.iter().filter(|(ours, _)| flags & ours != 0).fold(0, |bits, (_, system)| bits | system)
+/// The kernel's bit for one of ours, where it is set.
+#[inline(always)]
+fn bit(flags: c_int, ours: c_int, system: c_int) -> c_int {
+    if flags & ours != 0 { system } else { 0 }
 }
 
 /// The events, if all are known and none is only for pollers.

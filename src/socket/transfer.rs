@@ -1,7 +1,8 @@
 //! Moving bytes and datagrams.
 //!
 //! With nothing to wait for, no limit, and a socket that nobody shares, a call is one
-//! system call. Everything else goes through `Pinned::retry`.
+//! system call. Everything else goes through `Pinned::retry`. The closures for that are `move`
+//! where the others would else have to put into memory what these take.
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -16,7 +17,7 @@ use crate::sys::address::{self, Inet, Inet6, Raw};
 use crate::sys::poll::{self, Item};
 use crate::sys::socket::{Answer, message};
 use crate::sys::time::Timer;
-use crate::sys::vector::{self, Pieces};
+use crate::sys::vector::{self, Pieces, Rest};
 use crate::sys::{self, Errno, descriptor, socket as calls};
 
 /// Where received bytes go.
@@ -208,70 +209,87 @@ fn part(answer: Answer, moved: &mut usize) -> Answer {
 /// Any receive into a buffer that is not empty.
 #[inline(never)]
 pub fn recv_with(raw: i64, data: Buffer, flags: c_int) -> Count {
-    let (plain, dont_wait) = (Plain::pin(raw), flags == SK_DONTWAIT);
-    let answer = match plain {
-        Some(plain) if dont_wait => calls::recv_plain(plain.fd, data, message::DONTWAIT).0,
-        _ => Answer::AGAIN,
-    };
-    end(raw, plain, answer, dont_wait, &mut |socket| socket.recv(data, flags))
+    if flags != SK_DONTWAIT {
+        return otherwise(raw, move |socket| socket.recv(data, flags));
+    }
+    match Plain::pin(raw) {
+        Some(plain) => match calls::recv_plain(plain.fd, data, message::DONTWAIT) {
+            (Answer(received @ 1..), _) => plain.done(raw, received),
+            (answer, data) => unmoved(raw, plain, answer, true, &mut move |socket| socket.recv(data, flags)),
+        },
+        None => otherwise(raw, move |socket| socket.recv(data, flags)),
+    }
 }
 
 /// Any send of bytes, not none.
 #[inline(never)]
 pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
-    let (plain, asked) = (Plain::pin(raw), Send::new(flags));
-    let (answer, dont_wait) = match (plain, asked) {
-        (Some(plain), Ok(asked)) => {
-            (calls::send_plain(plain.fd, data, asked.for_kernel()).0, asked.dont_wait)
-        }
-        _ => (Answer::AGAIN, false),
+    let Ok(asked) = Send::new(flags) else {
+        return otherwise(raw, move |socket| socket.send(data, flags));
     };
-    end(raw, plain, answer, dont_wait, &mut |socket| socket.send(data, flags))
+    match Plain::pin(raw) {
+        Some(plain) => match calls::send_plain(plain.fd, data, asked.for_kernel()) {
+            (Answer(sent @ 1..), _) => plain.done(raw, sent),
+            (answer, data) => {
+                unmoved(raw, plain, answer, asked.dont_wait(), &mut move |socket| socket.send(data, flags))
+            }
+        },
+        None => otherwise(raw, move |socket| socket.send(data, flags)),
+    }
 }
 
 /// Any receive into a list of pieces.
 #[inline(never)]
 pub fn recv_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
-    let (plain, dont_wait) = (Plain::pin(raw), flags == SK_DONTWAIT);
-    let answer = match plain {
-        Some(plain) if dont_wait => vector::recv_plain(plain.fd, pieces, message::DONTWAIT),
-        Some(plain) if flags == 0 => vector::recv_plain(plain.fd, pieces, 0),
-        _ => Answer::AGAIN,
-    };
-    end(raw, plain, answer, dont_wait, &mut |socket| socket.recv_pieces(pieces, flags))
+    let dont_wait = flags == SK_DONTWAIT;
+    if flags != 0 && !dont_wait {
+        return otherwise(raw, move |socket| socket.recv_pieces(pieces, flags));
+    }
+    match Plain::pin(raw) {
+        Some(plain) => {
+            match vector::recv_plain(plain.fd, pieces, if dont_wait { message::DONTWAIT } else { 0 }) {
+                Answer(received @ 1..) => plain.done(raw, received),
+                answer => unmoved(raw, plain, answer, dont_wait, &mut move |socket| {
+                    socket.recv_pieces(pieces, flags)
+                }),
+            }
+        }
+        None => otherwise(raw, move |socket| socket.recv_pieces(pieces, flags)),
+    }
 }
 
 /// Any send of a list of pieces.
 #[inline(never)]
 pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
-    let (plain, asked) = (Plain::pin(raw), Send::new(flags));
-    let (answer, dont_wait) = match (plain, asked) {
-        (Some(plain), Ok(asked)) => {
-            (vector::send_plain(plain.fd, pieces, asked.for_kernel()), asked.dont_wait)
-        }
-        _ => (Answer::AGAIN, false),
+    let Ok(asked) = Send::new(flags) else {
+        return otherwise(raw, move |socket| socket.send_pieces(pieces, flags));
     };
-    end(raw, plain, answer, dont_wait, &mut |socket| socket.send_pieces(pieces, flags))
+    match Plain::pin(raw) {
+        Some(plain) => match vector::send_plain(plain.fd, pieces, asked.for_kernel()) {
+            Answer(sent @ 1..) => plain.done(raw, sent),
+            answer => unmoved(raw, plain, answer, asked.dont_wait(), &mut move |socket| {
+                socket.send_pieces(pieces, flags)
+            }),
+        },
+        None => otherwise(raw, move |socket| socket.send_pieces(pieces, flags)),
+    }
 }
 
-/// The end of a call that was made with one plain system call, if that could be.
+/// The end of a plain call that moved nothing and may have been told not to wait.
+#[cold]
 #[inline(never)]
-fn end(
+fn unmoved(
     raw: i64,
-    plain: Option<Plain>,
+    plain: Plain,
     answer: Answer,
     dont_wait: bool,
     again: &mut dyn FnMut(&Socket) -> Result<usize>,
 ) -> Count {
-    match (plain, answer) {
-        (Some(plain), Answer(moved @ 1..)) => plain.done(raw, moved),
-        (Some(plain), Answer::AGAIN) if dont_wait => {
-            let socket = plain.into_socket(raw);
-            finish(settle(&socket, Err(Errno(libc::EAGAIN))), socket)
-        }
-        (Some(plain), answer) => rest(raw, again, plain, answer),
-        (None, _) => otherwise(raw, again),
+    if dont_wait && answer == Answer::AGAIN {
+        let socket = plain.into_socket(raw);
+        return finish(settle(&socket, Err(Errno(libc::EAGAIN))), socket);
     }
+    rest(raw, again, plain, answer)
 }
 
 /// A call that is not a plain one.
@@ -315,7 +333,7 @@ impl Socket {
     pub fn recv(&self, data: Buffer, flags: c_int) -> Result<usize> {
         let asked = Receive::new(flags, self.kind())?;
         if asked.wait_all {
-            return self.recv_whole(Pieces::one(data), asked);
+            return self.recv_whole(Rest::one(data), asked);
         }
         self.receive(asked, &mut |flags| calls::recv(self.fd(), data, flags))
     }
@@ -324,7 +342,7 @@ impl Socket {
     pub fn recv_pieces(&self, pieces: Pieces, flags: c_int) -> Result<usize> {
         let asked = Receive::new(flags, self.kind())?;
         if asked.wait_all {
-            return self.recv_whole(pieces, asked);
+            return self.recv_whole(Rest::all(pieces), asked);
         }
         self.receive(asked, &mut |flags| vector::recv(self.fd(), pieces, flags))
     }
@@ -424,13 +442,13 @@ impl Socket {
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.
-    fn recv_whole(&self, pieces: Pieces, asked: Receive) -> Result<usize> {
+    fn recv_whole(&self, rest: Rest, asked: Receive) -> Result<usize> {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
         let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.recv_limit.get() });
         let mut received = 0;
-        match self.fill(pieces, &mut received, asked.system, &mut timer) {
+        match self.fill(rest, &mut received, asked.system, &mut timer) {
             Ok(()) => Ok(received),
             Err(stop) if received == 0 => Err(stop.into()),
             Err(stop) => {
@@ -451,19 +469,19 @@ impl Socket {
     /// Receives until the pieces are full or the stream ends, and counts.
     fn fill(
         &self,
-        mut pieces: Pieces,
+        mut rest: Rest,
         received: &mut usize,
         flags: c_int,
         timer: &mut Timer,
     ) -> core::result::Result<(), Stop> {
-        while !pieces.is_empty() {
+        while !rest.is_empty() {
             let more =
-                self.receive_within(flags, timer, &mut |flags| vector::recv(self.fd(), pieces, flags))?;
+                self.receive_within(flags, timer, &mut |flags| vector::recv_rest(self.fd(), &rest, flags))?;
             if more == 0 {
                 break;
             }
             *received = received.saturating_add(more);
-            pieces.advance(more);
+            rest.advance(more);
         }
         Ok(())
     }
@@ -480,9 +498,9 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Receive) {
             return Err(errno.into());
         }
-        let mut pieces = Pieces::one(data);
-        pieces.advance(*received);
-        self.fill(pieces, received, 0, &mut Timer::new(self.slot.recv_limit.get()))?;
+        let mut rest = Rest::one(data);
+        rest.advance(*received);
+        self.fill(rest, received, 0, &mut Timer::new(self.slot.recv_limit.get()))?;
         if *received < len { Err(Code::SK_EEOF.into()) } else { Ok(0) }
     }
 
@@ -492,8 +510,8 @@ impl Socket {
         if let Some(errno) = self.take_kept(Direction::Send) {
             return Err(errno.into());
         }
-        let mut timer = Timer::new(if asked.dont_wait { 0 } else { self.slot.send_limit.get() });
-        Ok(self.transmit_within(asked.system, to, &mut timer, call)?)
+        let mut timer = Timer::new(if asked.dont_wait() { 0 } else { self.slot.send_limit.get() });
+        Ok(self.transmit_within(asked.system(), to, &mut timer, call)?)
     }
 
     pub fn transmit_within(

@@ -1,11 +1,11 @@
-//! The two system calls that every byte goes through, without the C library's wrapper.
+//! The system calls that every byte goes through, without the C library's wrapper.
 //!
 //! The wrapper is a cancellation point, where pthread_cancel(3) would end a thread that has a
 //! handle pinned, for ever; and it writes errno when a signal interrupts it, which the caller
 //! must not see if the call goes on and succeeds. On other processors the wrapper serves, and under a
 //! sanitizer, which checks the bytes of calls to the C library only (`sk_libc_calls`).
 
-use libc::{c_int, c_void, sockaddr, socklen_t};
+use libc::{c_int, c_void, msghdr, sockaddr, socklen_t};
 
 use super::{Errno, Result};
 
@@ -35,8 +35,8 @@ impl From<Result<isize>> for Answer {
     }
 }
 
-/// sendto(2) and recvfrom(2): with the answer, data and length come back as they were.
-pub use system::{recvfrom, sendto};
+/// Of sendto(2) and recvfrom(2), data and length come back with the answer, as they were.
+pub use system::{recvfrom, recvmsg, sendmsg, sendto};
 
 #[cfg(all(
     not(sk_libc_calls),
@@ -120,6 +120,28 @@ mod system {
         let (result, data, len) = unsafe { call(libc::SYS_recvfrom, arguments) };
         (result, data as *mut c_void, len)
     }
+
+    /// sendmsg(2).
+    ///
+    /// # Safety
+    /// What the message names is readable for the lengths that go with it.
+    #[inline(always)]
+    pub unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> Answer {
+        let arguments = [fd as u32 as usize, message as usize, flags as usize, 0, 0, 0];
+        // SAFETY: the arguments of sendmsg(2), as the caller promises.
+        unsafe { call(libc::SYS_sendmsg, arguments).0 }
+    }
+
+    /// recvmsg(2).
+    ///
+    /// # Safety
+    /// The message, and what it names for the lengths that go with it, is writable.
+    #[inline(always)]
+    pub unsafe fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> Answer {
+        let arguments = [fd as u32 as usize, message as usize, flags as usize, 0, 0, 0];
+        // SAFETY: the arguments of recvmsg(2), as the caller promises.
+        unsafe { call(libc::SYS_recvmsg, arguments).0 }
+    }
 }
 
 #[cfg(not(all(
@@ -167,5 +189,25 @@ mod system {
         // SAFETY: the arguments of recvfrom(2), as the caller promises.
         let result = unsafe { syscall!(recvfrom(fd, data, len, flags, from, from_len)) };
         (result.into(), data, len)
+    }
+
+    /// sendmsg(2).
+    ///
+    /// # Safety
+    /// What the message names is readable for the lengths that go with it.
+    pub unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> Answer {
+        let _keep = errno::Restore::later();
+        // SAFETY: the arguments of sendmsg(2), as the caller promises.
+        unsafe { syscall!(sendmsg(fd, message, flags)) }.into()
+    }
+
+    /// recvmsg(2).
+    ///
+    /// # Safety
+    /// The message, and what it names for the lengths that go with it, is writable.
+    pub unsafe fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> Answer {
+        let _keep = errno::Restore::later();
+        // SAFETY: the arguments of recvmsg(2), as the caller promises.
+        unsafe { syscall!(recvmsg(fd, message, flags)) }.into()
     }
 }

@@ -7,7 +7,8 @@ use core::mem::MaybeUninit;
 use libc::c_int;
 
 use super::socket::Answer;
-use super::{Fd, Result, errno, syscall};
+use super::system::messages;
+use super::{Fd, Result, direct};
 
 /// One piece of a list: bytes to send, or room to receive into. As `struct iovec` has it.
 #[derive(Clone, Copy)]
@@ -27,58 +28,34 @@ const _: () = {
     assert!(offset_of!(Buf, len) == offset_of!(libc::iovec, iov_len));
 };
 
-/// What is left of a list of pieces. The caller's list stays as it is.
+/// How many pieces Linux takes, UIO_MAXIOV.
+pub(crate) const MOST: usize = 1024;
+
+/// What so many pieces may have each.
+const SHORT: usize = isize::MAX as usize / MOST;
+
+/// A list of pieces that was looked at. The caller's list stays as it is.
 #[derive(Clone, Copy)]
 pub struct Pieces<'a> {
-    /// What is left of a piece that was partly done; it comes before the list.
-    begun: Buf,
     list: &'a [Buf],
     of: PhantomData<&'a mut [MaybeUninit<u8>]>,
 }
 
 impl<'a> Pieces<'a> {
-    const NOTHING: Buf = Buf { data: core::ptr::null_mut(), len: 0 };
-
     /// `None`: a piece is NULL with a length, or all together are too long.
     ///
     /// # Safety
     /// Every piece that is not NULL is good for its length, exclusively where it is received
     /// into, as long as the result lives.
+    #[inline(always)]
     pub unsafe fn new(list: &'a [Buf]) -> Option<Pieces<'a>> {
-        // A call answers with an isize: with 32 bits, two good pieces can be too long together.
-        let mut total = 0isize;
-        for piece in list {
-            let len = isize::try_from(piece.len).ok().filter(|&len| len == 0 || !piece.data.is_null())?;
-            total = total.checked_add(len)?;
+        if !is_plain(list) {
+            check(list)?;
         }
-        Some(Pieces { begun: Self::NOTHING, list, of: PhantomData })
+        Some(Pieces { list, of: PhantomData })
     }
 
-    /// Room to receive into, as a list of one.
-    pub fn one(room: &'a mut [MaybeUninit<u8>]) -> Pieces<'a> {
-        let begun = Buf { data: room.as_mut_ptr().cast(), len: room.len() };
-        Pieces { begun, list: &[], of: PhantomData }
-    }
-
-    /// So many bytes more are done.
-    pub fn advance(&mut self, mut bytes: usize) {
-        while bytes >= self.begun.len {
-            bytes = bytes.wrapping_sub(self.begun.len);
-            self.begun = Self::NOTHING;
-            match self.list {
-                [first, rest @ ..] if bytes > 0 => (self.begun, self.list) = (*first, rest),
-                _ => return,
-            }
-        }
-        self.begun.data = self.begun.data.wrapping_byte_add(bytes);
-        self.begun.len = self.begun.len.wrapping_sub(bytes);
-    }
-
-    /// No byte is left.
-    pub fn is_empty(&self) -> bool {
-        self.begun.len == 0 && self.list.iter().all(|piece| piece.len == 0)
-    }
-
+    #[inline(always)]
     fn message(self) -> libc::msghdr {
         // SAFETY: all-zero bytes are a msghdr: no name, no pieces, no control data.
         let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
@@ -88,33 +65,113 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// Sends the pieces of a list of which nothing is done yet.
-pub fn send(fd: Fd, pieces: Pieces, flags: c_int) -> Result<usize> {
+/// What is left of a list of pieces.
+#[derive(Clone, Copy)]
+pub struct Rest<'a> {
+    /// What is left of a piece that was partly done; it comes before the others.
+    begun: Buf,
+    others: Pieces<'a>,
+}
+
+impl<'a> Rest<'a> {
+    const NOTHING: Buf = Buf { data: core::ptr::null_mut(), len: 0 };
+
+    /// All of a list.
+    pub fn all(pieces: Pieces<'a>) -> Rest<'a> {
+        Rest { begun: Self::NOTHING, others: pieces }
+    }
+
+    /// All of one room to receive into.
+    pub fn one(room: &'a mut [MaybeUninit<u8>]) -> Rest<'a> {
+        let begun = Buf { data: room.as_mut_ptr().cast(), len: room.len() };
+        Rest { begun, others: Pieces { list: &[], of: PhantomData } }
+    }
+
+    /// So many bytes more are done.
+    pub fn advance(&mut self, mut bytes: usize) {
+        while bytes >= self.begun.len {
+            bytes = bytes.wrapping_sub(self.begun.len);
+            self.begun = Self::NOTHING;
+            match self.others.list {
+                [first, rest @ ..] if bytes > 0 => (self.begun, self.others.list) = (*first, rest),
+                _ => return,
+            }
+        }
+        self.begun.data = self.begun.data.wrapping_byte_add(bytes);
+        self.begun.len = self.begun.len.wrapping_sub(bytes);
+    }
+
+    /// No byte is left.
+    pub fn is_empty(&self) -> bool {
+        self.begun.len == 0 && self.others.list.iter().all(|piece| piece.len == 0)
+    }
+}
+
+/// What most lists are: no piece is NULL, and each so short that they can't be too many.
+#[inline(never)]
+fn is_plain(list: &[Buf]) -> bool {
+    let (mut lens, mut rest) = (0, list);
+    // A look at four takes little more than one at one.
+    while let [a, b, c, d, others @ ..] = rest {
+        if a.data.is_null() || b.data.is_null() || c.data.is_null() || d.data.is_null() {
+            return false;
+        }
+        lens |= a.len | b.len | c.len | d.len;
+        rest = others;
+    }
+    for piece in rest {
+        if piece.data.is_null() {
+            return false;
+        }
+        lens |= piece.len;
+    }
+    lens <= SHORT && list.len() <= MOST
+}
+
+/// Every piece has its bytes, and all together are not too many.
+#[cold]
+fn check(list: &[Buf]) -> Option<()> {
+    // A call answers with an isize: with 32 bits, two good pieces can be too long together.
+    let mut total = 0isize;
+    for piece in list {
+        let len = isize::try_from(piece.len).ok().filter(|&len| len == 0 || !piece.data.is_null())?;
+        total = total.checked_add(len)?;
+    }
+    Some(())
+}
+
+/// Sends the pieces; errno stays as it is.
+#[inline(always)]
+pub fn send_plain(fd: Fd, pieces: Pieces, flags: c_int) -> Answer {
     let message = pieces.message();
     // SAFETY: the message names the list, whose pieces are good for their lengths.
-    unsafe { syscall!(sendmsg(fd, &message, flags | libc::MSG_NOSIGNAL)) }.map(|sent| sent as usize)
+    unsafe { direct::sendmsg(fd, &message, flags | messages::NOSIGNAL) }
 }
 
-/// As `send`; errno stays as it is.
-pub fn send_plain(fd: Fd, pieces: Pieces, flags: c_int) -> Answer {
-    let _keep = errno::Restore::later();
-    send(fd, pieces, flags).map(|sent| sent as isize).into()
-}
-
-/// As `recv`; errno stays as it is.
+/// Receives into the pieces; errno stays as it is.
+#[inline(always)]
 pub fn recv_plain(fd: Fd, pieces: Pieces, flags: c_int) -> Answer {
-    let _keep = errno::Restore::later();
-    recv(fd, pieces, flags).map(|received| received as isize).into()
-}
-
-/// Receives into the pieces, or only into the rest of the one that was begun.
-pub fn recv(fd: Fd, pieces: Pieces, flags: c_int) -> Result<usize> {
-    if pieces.begun.len > 0 {
-        let Buf { data, len } = pieces.begun;
-        // SAFETY: the rest of a piece, which is good for its length, exclusively.
-        return super::socket::recv(fd, unsafe { core::slice::from_raw_parts_mut(data.cast(), len) }, flags);
-    }
     let mut message = pieces.message();
     // SAFETY: the message names the list, whose pieces are good for their lengths, exclusively.
-    unsafe { syscall!(recvmsg(fd, &mut message, flags)) }.map(|received| received as usize)
+    unsafe { direct::recvmsg(fd, &mut message, flags) }
+}
+
+/// As `send_plain`.
+pub fn send(fd: Fd, pieces: Pieces, flags: c_int) -> Result<usize> {
+    send_plain(fd, pieces, flags).result()
+}
+
+/// As `recv_plain`.
+pub fn recv(fd: Fd, pieces: Pieces, flags: c_int) -> Result<usize> {
+    recv_plain(fd, pieces, flags).result()
+}
+
+/// Receives into the piece that was begun, else into all that are left.
+pub fn recv_rest(fd: Fd, rest: &Rest, flags: c_int) -> Result<usize> {
+    let Buf { data, len } = rest.begun;
+    if len == 0 {
+        return recv(fd, rest.others, flags);
+    }
+    // SAFETY: the rest of a piece, which is good for its length, exclusively.
+    super::socket::recv(fd, unsafe { core::slice::from_raw_parts_mut(data.cast(), len) }, flags)
 }

@@ -99,6 +99,31 @@ CASE(as_many_pieces_as_1024)
     }
 }
 
+/* Wherever it stands in the list, and however long that is. */
+CASE(one_bad_piece_is_enough)
+{
+    sk_handle p[2];
+    char b[16];
+    sk_buf list[9];
+    tcp_pair(SK_INET, p);
+    for (size_t count = 1; count <= 9; count++) {
+        for (size_t bad = 0; bad < count; bad++) {
+            for (size_t i = 0; i < count; i++) list[i] = piece("x", 1);
+            list[bad] = piece(NULL, 1);
+            CHECK_FAILS(sk_sendv(p[0], list, count, 0), SK_EINVAL);
+            CHECK_FAILS(sk_recvv(p[0], list, count, 0), SK_EINVAL);
+            list[bad] = piece("x", SIZE_MAX);
+            CHECK_FAILS(sk_sendv(p[0], list, count, 0), SK_EINVAL);
+            CHECK_FAILS(sk_recvv(p[0], list, count, 0), SK_EINVAL);
+            CHECK_FAILS(sk_recv(p[1], b, 16, SK_DONTWAIT), SK_EAGAIN); /* nothing of it was sent */
+            list[bad] = piece(NULL, 0);
+            CHECK_GIVES(sk_sendv(p[0], list, count, 0), (int64_t)count - 1);
+            CHECK_GIVES(sk_recv(p[1], b, count - 1, SK_WAITALL), (int64_t)count - 1);
+        }
+    }
+    close_pair(p);
+}
+
 CASE(bad_input_is_answered_and_changes_nothing)
 {
     sk_handle p[2], poller = MADE(sk_poller()), closed = MADE(sk_socket(SK_INET, SK_DGRAM, 0));
