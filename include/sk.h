@@ -725,6 +725,9 @@ int64_t sk_recv(sk_handle s, void *data, size_t len, int flags);
  * Ends one or both directions of a connection, for every handle and process that shares it.
  * After `SK_SHUT_WRITE` the peer receives what was sent and then 0.
  *
+ * A call that waits in that direction in another thread ends: a receive as at the end of a
+ * stream, a send with `SK_EPIPE`, within 20 ms on a Unix socket.
+ *
  * s: a connected socket.
  * how: `SK_SHUT_READ`, `SK_SHUT_WRITE` or `SK_SHUT_BOTH` (`enum sk_how`).
  *

@@ -7,7 +7,7 @@ use crate::handle::slot::Direction;
 use crate::sys::file::{self, NoSigpipe};
 use crate::sys::socket::message;
 use crate::sys::time::Timer;
-use crate::sys::{self, Errno, Fd, errno, poll, socket as calls};
+use crate::sys::{self, Errno, Fd, errno, socket as calls};
 
 /// Bytes that a file which can't be sent without a copy is read in.
 const COPIED: usize = 256;
@@ -30,7 +30,7 @@ impl Socket {
         let mut quiet = NoSigpipe::new();
         loop {
             let left = end.saturating_sub(from);
-            let sent = self.retry(poll::OUT, &mut timer, &mut |must_not_block| {
+            let mut attempt = |must_not_block| {
                 if copies {
                     quiet.may_be_raised = false;
                     return self.copy(file, from, left, must_not_block);
@@ -46,7 +46,9 @@ impl Socket {
                     Err(Errno(errno)) => errno != libc::EAGAIN && errno != libc::EINTR,
                 };
                 sent
-            });
+            };
+            let sent =
+                self.retry_with(&mut timer, &mut attempt, &mut |timer| self.sleep_to_send(None, timer));
             match sent {
                 Ok(sent) => {
                     from = from.saturating_add(sent as i64);

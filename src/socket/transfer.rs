@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 
 use super::flags::{Receive, SK_DONTWAIT, Send};
 use super::pinned::{Plain, Socket};
-use super::wait::Stop;
+use super::wait::{SLICE, Stop};
 use crate::error::{Code, Count, Result};
 use crate::handle::slot::{Direction, mark};
 use crate::net::address::{Address, Family};
@@ -528,11 +528,25 @@ impl Socket {
             &mut |must_not_block| {
                 call(if must_not_block || never_block { flags | message::DONTWAIT } else { flags })
             },
-            &mut |timer| match to {
-                Some(to) if never_block => self.sleep_for_room_at(to, timer),
-                _ => self.sleep_for(poll::OUT, timer),
-            },
+            &mut |timer| self.sleep_to_send(to, timer),
         )
+    }
+
+    /// Sleeps until something may be sent, or is refused.
+    pub fn sleep_to_send(&self, to: Option<&Raw>, timer: &mut Timer) -> core::result::Result<i16, Stop> {
+        if !self.kind().is_unix() {
+            return self.sleep_for(poll::OUT, timer);
+        }
+        // poll(2) does not tell that a Unix socket's sending side was shut meanwhile.
+        let part = &mut timer.part(SLICE);
+        let found = match to {
+            Some(to) if self.kind().is_careful() => self.sleep_for_room_at(to, part),
+            _ => self.sleep_for(poll::OUT, part),
+        };
+        match found {
+            Err(Stop::Time) if timer.left() != Some(0) => Ok(0),
+            found => found,
+        }
     }
 
     /// Sleeps until a Unix datagram peer that this socket is not connected to has room: there

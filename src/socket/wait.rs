@@ -10,7 +10,7 @@ use crate::sys::poll::{self, Item};
 use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno};
 
-/// How long a wait is where only looking again tells that the handle was closed.
+/// How long a wait is where only looking again tells what it waits for.
 pub const SLICE: u64 = 20_000_000;
 
 /// Why a call ended without a result.

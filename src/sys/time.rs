@@ -43,4 +43,10 @@ impl Timer {
         let end = *self.end.get_or_insert(now.saturating_add(limit.saturating_mul(1_000_000)));
         Some(end.saturating_sub(now))
     }
+
+    /// What is left, but no more than so many nanoseconds from now on.
+    pub fn part(&mut self, ns: u64) -> Timer {
+        let ns = self.left().map_or(ns, |left| left.min(ns));
+        Timer { limit: 1, end: Some(now().saturating_add(ns)), turns: false }
+    }
 }

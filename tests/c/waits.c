@@ -36,6 +36,11 @@ static void full_stream(struct scene *x)
     stream(x);
     fill(x->s);
 }
+static void full_tcp(struct scene *x)
+{
+    tcp(x);
+    fill(x->s);
+}
 static void full_dgram(struct scene *x)
 {
     pair(x, PAIR_UNIX_DGRAM);
@@ -181,6 +186,7 @@ static const struct row {
     {"accept", listener, do_accept, SK_EAGAIN, SK_ETIMEDOUT, SK_ECLOSED, 0},
     {"accept, Unix", unix_listener, do_accept, SK_EAGAIN, SK_ETIMEDOUT, SK_ECLOSED, 0},
     {"send", full_stream, do_send, SK_EAGAIN, SK_ETIMEDOUT, SK_ECLOSED, FLAGS},
+    {"send, TCP", full_tcp, do_send, SK_EAGAIN, SK_ETIMEDOUT, SK_ECLOSED, FLAGS},
     {"send, datagram", full_dgram, do_send, SK_EAGAIN, SK_ETIMEDOUT, SK_ECLOSED, FLAGS},
     {"send_to", full_peer, do_send_to, SK_EAGAIN, SK_ETIMEDOUT, SK_ECLOSED, FLAGS},
     {"send_all", full_stream, do_send_all, SK_EAGAIN, SK_ETIMEDOUT, SK_ECLOSED, 0},
@@ -326,6 +332,36 @@ CASE_WITHIN(close_wakes_what_has_no_limit, 60) { closes(SK_FOREVER); }
 CASE_WITHIN(close_wakes_what_has_a_limit, 60) { closes(15000); }
 CASE_WITHIN(close_wakes_what_has_the_longest_limit, 60) { closes(INT64_MAX); }
 
+/* --- A direction ends ------------------------------------------------------------------------ */
+
+CASE_WITHIN(a_shutdown_ends_the_calls_of_its_direction, 60)
+{
+    for (int i = 0; i < ROWS; i++) {
+        const struct row *row = &rows[i];
+        int sends = row->prepare == full_stream || row->prepare == full_tcp || row->prepare == full_dgram ||
+                    row->prepare == full_peer;
+        int receives = row->prepare == stream || row->prepare == tcp || row->prepare == udp;
+        if ((!sends && !receives) || row->call == do_finish || row->call == do_wait || row->call == do_poll ||
+            row->call == do_wait_writable)
+            continue; /* they wait for more than that */
+        for (int round = 0; round < 4; round++) {
+            struct scene x = prepared(row, round % 2 == 0 ? SK_FOREVER : 15000);
+            struct thread t;
+            struct caller c = {row, &x};
+            sk_handle copy = round < 2 ? SK_INVALID_HANDLE : MADE(sk_dup(x.s));
+            start(&t, &c);
+            int64_t begin = now_us();
+            CHECK_OK(sk_shutdown(x.s, sends ? SK_SHUT_WRITE : SK_SHUT_READ));
+            thread_join(&t);
+            int ends = row->call == do_recv_all || row->call == do_recv_handle ? SK_EEOF : 0;
+            check_result(row, &x, sends ? SK_EPIPE : ends);
+            CHECK_LT(t.ended_us - begin, 2000000);
+            if (copy != SK_INVALID_HANDLE) CHECK_OK(sk_close(copy));
+            done(&x);
+        }
+    }
+}
+
 /* --- What is waited for comes ---------------------------------------------------------------- */
 
 static void make_ready(const struct row *row, struct scene *x)
@@ -343,7 +379,8 @@ static void make_ready(const struct row *row, struct scene *x)
         CHECK_OK(sk_connect_addr(x->others[x->count - 1], &at));
     } else if (row->prepare == full_unix_queue || row->prepare == full_tcp_queue) {
         CHECK_OK(sk_close(MADE(sk_accept(other, NULL))));
-    } else if (row->prepare == full_stream || row->prepare == full_dgram || row->prepare == full_peer) {
+    } else if (row->prepare == full_stream || row->prepare == full_tcp || row->prepare == full_dgram ||
+               row->prepare == full_peer) {
         while (sk_recv(other, drop, sizeof drop, SK_DONTWAIT) > 0) continue;
     } else {
         CHECK_GIVES(sk_send(row->prepare == poller ? x->others[1] : other, "123456789", 9, 0), 9);
