@@ -470,10 +470,11 @@ static inline void fill(sk_handle s)
     int64_t type = 0, family = 0;
     CHECK_OK(sk_get_option(s, SK_OPT_TYPE, &type));
     CHECK_OK(sk_get_option(s, SK_OPT_FAMILY, &family));
-    size_t len = type == SK_STREAM ? sizeof block : 1;
+    size_t most = type == SK_STREAM ? sizeof block : 1, len = most;
     for (int settled = 0;;) {
         int64_t n = sk_send(s, block, len, SK_DONTWAIT);
         if (n >= 0) {
+            if (settled) len = most;
             settled = 0;
         } else {
             CHECK_EQ(n, SK_EAGAIN);
