@@ -29,8 +29,7 @@ static const char *workload, *path;
 static size_t size;
 static long limit;
 static int timed;
-/* Aligned, so that it makes no difference where a linker puts them. */
-static _Alignas(4096) char out[ROOM], in[ROOM];
+static char out[ROOM], in[ROOM];
 
 static double now(void) {
     struct timespec t;

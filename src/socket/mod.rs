@@ -18,9 +18,11 @@ mod kind;
 mod options;
 mod pass;
 mod pinned;
+mod plain;
+mod receive;
 mod resolve;
+mod send;
 mod serve;
-mod transfer;
 mod wait;
 
 pub use accept::accept;
@@ -33,10 +35,8 @@ pub use kind::{How, Protocol, Type};
 pub use options::Opt;
 pub use pass::{recv_handle, send_handle};
 pub use pinned::{Pinned, Socket, release};
+pub use receive::{Buffer, recv, recv_all, recv_from, recv_pieces, recv_with};
 pub use resolve::resolve;
+pub use send::{send, send_all, send_pieces, send_to, send_with};
 pub use serve::serve;
-pub use transfer::{
-    Buffer, recv, recv_all, recv_from, recv_pieces, recv_with, send, send_all, send_pieces, send_to,
-    send_with,
-};
 pub use wait::{SLICE, waker};

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::close::clear_up;
 use super::kind::Kind;
-use crate::error::{Code, Count, Result};
+use crate::error::{Code, Result};
 use crate::handle::slot::mark;
 use crate::handle::word::Left;
 use crate::handle::{Handle, Slot, TABLE, Table};
@@ -74,78 +74,6 @@ pub fn release(index: u32) {
     }
 }
 
-/// A pinned socket whose next call is one plain system call, which may block: it has no limit
-/// and nobody shares it. Only what such a call needs, so that it stays in registers; it must be
-/// let go with `done` or made a `Socket`.
-#[derive(Clone, Copy)]
-#[must_use]
-pub struct Plain {
-    slot: &'static Slot,
-    pub fd: Fd,
-}
-
-impl Plain {
-    /// `None`: it may be anything else, from a socket with a limit to a number that is no handle.
-    #[inline(always)]
-    pub fn pin(raw: i64) -> Option<Plain> {
-        let handle = Handle::from_raw(raw);
-        let table = TABLE.get();
-        match table.slot(handle) {
-            Some(slot) if slot.word.pin_plain(handle.tag()) => {
-                Some(Plain { slot, fd: table.fd_of(handle.index()) })
-            }
-            _ => None,
-        }
-    }
-
-    /// What `pin` gave for this handle, once more: to pass it on would cost those who don't.
-    #[inline(always)]
-    pub fn pinned(raw: i64) -> Option<Plain> {
-        let handle = Handle::from_raw(raw);
-        let table = TABLE.get();
-        Some(Plain { slot: table.slot(handle)?, fd: table.fd_of(handle.index()) })
-    }
-
-    #[inline(always)]
-    pub fn has(self, marks: u32) -> bool {
-        self.slot.has(marks)
-    }
-
-    #[inline(always)]
-    pub fn kind(self) -> Kind {
-        Kind::from_traits(self.slot.traits.load(Relaxed))
-    }
-
-    #[inline(always)]
-    pub fn is_inet6_datagram(self) -> bool {
-        self.kind().is_inet6() && self.kind().is_datagram()
-    }
-
-    /// Ends the call with its result.
-    #[inline(always)]
-    pub fn done(self, raw: i64, count: isize) -> Count {
-        if self.slot.word.unpin_plain() {
-            return Count::of(count as usize);
-        }
-        last(raw, self.slot, count as usize)
-    }
-
-    /// The same pin, for the rest of a call that did not end as it began.
-    pub fn into_socket(self, raw: i64) -> Socket {
-        Socket(Pinned { slot: self.slot, handle: Handle::from_raw(raw) })
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn last(raw: i64, slot: &'static Slot, count: usize) -> Count {
-    if let Left::Last(tag) = slot.word.after_unpin() {
-        clear_up(TABLE.get(), slot, Handle::from_raw(raw).index(), tag);
-    }
-    // Where the compiler knows what comes back, it keeps the count over every call, for this one.
-    Count::of(core::hint::black_box(count))
-}
-
 /// The slot that a handle names.
 #[inline(always)]
 pub fn find(handle: Handle) -> Result<(&'static Table, &'static Slot)> {
@@ -154,8 +82,8 @@ pub fn find(handle: Handle) -> Result<(&'static Table, &'static Slot)> {
     Ok((table, slot))
 }
 
-/// A live socket, pinned.
-pub struct Socket(Pinned);
+/// A live socket, pinned. Made with `of`, unless it is known to be no poller.
+pub struct Socket(pub(super) Pinned);
 
 impl Socket {
     #[inline(never)]
@@ -189,6 +117,10 @@ impl Socket {
     /// This one if it is of such a kind, or `SK_EOPNOTSUPP`.
     pub fn only(self, kind: fn(Kind) -> bool) -> Result<Socket> {
         if kind(self.kind()) { Ok(self) } else { Err(Code::SK_EOPNOTSUPP.into()) }
+    }
+
+    pub fn must_be_stream(&self) -> Result<()> {
+        if self.kind().is_stream() { Ok(()) } else { Err(Code::SK_EOPNOTSUPP.into()) }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Waiting: the one loop that every call with a limit, or on a shared socket, goes through.
 
+use core::ffi::c_int;
 use core::sync::atomic::Ordering::SeqCst;
 
 use super::flags::to_poll;
 use super::pinned::Pinned;
 use crate::error::{Code, Error, Result};
 use crate::handle::Slot;
+use crate::handle::slot::Direction;
 use crate::sys::poll::{self, Item};
 use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno};
@@ -45,6 +47,9 @@ impl Stop {
         }
     }
 }
+
+/// One receive or send, with these flags for the kernel.
+pub type Call<'a> = &'a mut dyn FnMut(c_int) -> sys::Result<usize>;
 
 /// One try of a call: told whether it must not block, it gives a count or a descriptor.
 pub type Attempt<'a> = &'a mut dyn FnMut(bool) -> sys::Result<usize>;
@@ -184,6 +189,18 @@ impl Pinned {
             Ok(_) => Ok(true),
             Err(Stop::Time) => Ok(false),
             Err(stop) => Err(stop.into()),
+        }
+    }
+
+    pub fn take_kept(&self, direction: Direction) -> Option<Errno> {
+        self.slot.take_kept(direction).map(Errno)
+    }
+
+    /// Keeps the error that ended a call after it had moved something, for the next call.
+    pub fn keep(&self, direction: Direction, stop: &Stop) {
+        if let Some(Errno(errno)) = stop.system() {
+            self.slot.keep(direction, errno);
+            self.slot.word.be_careful();
         }
     }
 }
