@@ -44,7 +44,11 @@ int socketpair(int family, int type, int protocol, int out[2])
     }
     return (int)syscall(SYS_socketpair, family, type, protocol, out);
 }
+#ifdef __GLIBC__
 int ioctl(int fd, unsigned long request, ...)
+#else
+int ioctl(int fd, int request, ...)
+#endif
 {
     va_list list;
     va_start(list, request);

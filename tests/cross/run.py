@@ -163,7 +163,16 @@ def main():
             library, native = build(processor, out, core_library(processor, out))
             print(f"{processor.name}: built after {time.monotonic() - begin:.0f} s", flush=True)
             wanted = options.program or (None if options.full else plan[processor.quick])
-            sources = [source for source in programs if not wanted or source.stem in wanted]
+            here = {processor.name} | ({"qemu"} if processor.qemu else set())
+            sources = []
+            for source in programs:
+                if wanted and source.stem not in wanted:
+                    continue
+                reason = reason_to_leave_out(plan["left out"], here, source.stem, None)
+                if reason:
+                    print(f"{processor.name}: {source.stem} left out: {reason}")
+                else:
+                    sources.append(source)
             linkings = ["archive"] if processor.static else ["shared"]
             jobs = [(source, linking) for source in sources for linking in linkings]
             if not processor.static:
@@ -171,7 +180,6 @@ def main():
                          if options.full and source.stem in plan["both"] or source.stem == "tcp"]
             count = Count(processor.name)
             counts.append(count)
-            here = {processor.name} | ({"qemu"} if processor.qemu else set())
             cases = []
             compiled = pool.map(lambda job: (job, compile(processor, job[0], library, native, job[1], out)), jobs)
             for (source, linking), (program, error) in compiled:
