@@ -67,11 +67,11 @@ def sizes(prefix, folder, functions, out):
 
 class Function:
     def __init__(self):
-        self.frame, self.callees, self.pointer = 0, set(), False
+        self.frame, self.pushed, self.callees, self.pointer = 0, set(), set(), False
 
 
 def frame_bytes(instruction, is_arm):
-    """What an instruction takes from the stack. Of `push` in another branch too: an upper bound."""
+    """What an instruction takes from the stack. Where several branches take some, their sum: an upper bound."""
     if is_arm:
         registers = re.match(r"(push|stmdb\s+sp!|stmfd\s+sp!|vpush)\S*\s.*\{(.*)\}", instruction)
         if registers:
@@ -83,8 +83,6 @@ def frame_bytes(instruction, is_arm):
         match = re.match(r"subw?(?:\.w)?\s+sp,(?: sp,)? #(\d+)", instruction) or re.match(
             r"str\S*\s.*\[sp, #-(\d+)\]!", instruction)
         return int(match.group(1)) if match else 0
-    if re.match(r"push\s", instruction):
-        return 8
     match = re.match(r"sub\s+\$0x([0-9a-f]+),%rsp", instruction)
     return int(match.group(1), 16) if match else 0
 
@@ -103,6 +101,11 @@ def functions_of(prefix, library):
             continue
         instruction = re.sub(r"\s*[;@]\s.*", "", body.group(1))
         now.frame += frame_bytes(instruction, is_arm)
+        # Several branches push the same register, or a constant, only to pop it into a register.
+        pushed = re.match(r"push\s+(%\w+|\$)", instruction)
+        if pushed and not is_arm and pushed.group(1) not in now.pushed:
+            now.pushed.add(pushed.group(1))
+            now.frame += 8
         target = re.match(r"(?:call|jmp|j\w+|bl?x?|b\w*)(?:\.[nw])?\s+(?:[0-9a-f]+ )?<([^>+]+)>", body.group(1))
         if target and "@plt" not in target.group(1):
             now.callees.add(target.group(1))
@@ -126,16 +129,19 @@ def stacks(prefix, library):
         """The deepest way down, and whether it is the same wherever the call comes from."""
         if name in known:
             return known[name], True
-        if name in way or name not in functions:
+        if name not in functions:
             return (0, []), True
         one, below = functions[name], way | {name}
-        callees, fixed, deepest = set(one.callees - {name}), not one.pointer, (0, [])
+        callees, deepest = set(one.callees), (0, [])
         if one.pointer:
             for maker in below:
                 callees.update(closures.get(re.sub(r"17h[0-9a-f]{16}E$", "", maker), []))
                 callees.update(closure for path, found in closures.items() for closure in found
                                if re.search(rf"\d{maker}$", path))
-        for callee in callees - below:
+        callees.discard(name)
+        # What is on the way already is not gone down again, so that it is not the same elsewhere.
+        fixed = not one.pointer and not callees & below
+        for callee in sorted(callees - below):
             found, same = depth(callee, below)
             fixed &= same
             deepest = max(deepest, found, key=lambda one: one[0])
