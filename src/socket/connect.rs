@@ -99,18 +99,8 @@ impl Socket {
         // An attempt that failed unseen says ECONNABORTED once, whatever is asked next.
         let mut stale = true;
         loop {
-            let begun = !calls::CONNECT_TELLS && self.slot.has(mark::BEGUN);
-            let result =
-                if begun { calls::outcome(self.fd(), address) } else { calls::connect(self.fd(), address) };
+            let result = self.attempt(address);
             self.undo_if_closed()?;
-            if !calls::CONNECT_TELLS {
-                match result {
-                    Err(Errno(libc::EINPROGRESS | libc::EALREADY | libc::EINTR)) => {
-                        self.slot.mark(mark::BEGUN)
-                    }
-                    _ => self.slot.unmark(mark::BEGUN),
-                }
-            }
             match result {
                 Ok(()) => return Ok(()),
                 Err(Errno(libc::EINPROGRESS)) if timer.limit() == 0 => {
@@ -151,6 +141,22 @@ impl Socket {
                 Err(stop) => return Err(Failed::Stop(stop)),
             }
         }
+    }
+
+    /// Begins to connect, or says how far that has come.
+    #[inline(always)]
+    fn attempt(&self, address: &Raw) -> core::result::Result<(), Errno> {
+        if calls::CONNECT_TELLS {
+            return calls::connect(self.fd(), address);
+        }
+        let begun = self.slot.has(mark::BEGUN);
+        let result =
+            if begun { calls::outcome(self.fd(), address) } else { calls::connect(self.fd(), address) };
+        match result {
+            Err(Errno(libc::EINPROGRESS | libc::EALREADY | libc::EINTR)) => self.slot.mark(mark::BEGUN),
+            _ => self.slot.unmark(mark::BEGUN),
+        }
+        result
     }
 
     /// Unix streams connect at once, or their peer's queue is full: then there is nothing to
