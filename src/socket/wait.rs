@@ -107,6 +107,7 @@ impl Pinned {
     }
 
     /// Sleeps until one of the events. What was found.
+    #[inline(never)] // one copy of it serves every kind of call
     pub fn sleep_for(&self, events: i16, timer: &mut Timer) -> core::result::Result<i16, Stop> {
         self.sleep(Item::new(self.fd(), events), None, timer)
     }

@@ -130,6 +130,7 @@ fn is_plain(list: &[Buf]) -> bool {
 
 /// Every piece has its bytes, and all together are not too many.
 #[cold]
+#[inline(never)]
 fn check(list: &[Buf]) -> Option<()> {
     // A call answers with an isize: with 32 bits, two good pieces can be too long together.
     let mut total = 0isize;
