@@ -291,7 +291,10 @@ typedef enum sk_option {
     SK_OPT_MULTICAST_TTL = 18,
     /** Switch, UDP: members on this machine hear what is sent from here. On by default; both families. */
     SK_OPT_MULTICAST_LOOP = 19,
-    /** UDP: index of the interface that multicast leaves by, 0 = the system's choice; both families. */
+    /**
+     * UDP: index of the interface that multicast leaves by, 0 = the system's choice; both families.
+     * Where `SK_OPT_BIND_DEVICE` is set, another one than that is `SK_EINVAL`.
+     */
     SK_OPT_MULTICAST_INTERFACE = 20,
     /** TCP: ms that sent data may stay unacknowledged before the connection ends; 0 = the system's choice. */
     SK_OPT_USER_TIMEOUT = 21,

@@ -119,6 +119,7 @@ fn race(world: &mut World, steps: Vec<(Plan, Job)>) {
     }
     let mut dead = BTreeSet::new();
     for (plan, outcome) in done {
+        world.overtaken(plan, outcome.result);
         // The second closer of a handle was refused, which was checked.
         if plan.closes && !dead.insert(plan.slot) && !world.slots[plan.slot].open {
             continue;

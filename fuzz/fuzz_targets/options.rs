@@ -306,7 +306,8 @@ fn refusals(option: sk_option) -> &'static [sk_error] {
         // Too late on a socket that has an address; a listener may be needed, or a state without one.
         SK_OPT_V6ONLY | SK_OPT_FASTOPEN => &[SK_EINVAL],
         SK_OPT_MARK | SK_OPT_PRIORITY | SK_OPT_BUSY_POLL => &[SK_EACCES],
-        SK_OPT_MULTICAST_INTERFACE => &[SK_ENOENT],
+        // It is not there, or another one than the socket is bound to.
+        SK_OPT_MULTICAST_INTERFACE => &[SK_ENOENT, SK_EINVAL],
         _ => &[],
     }
 }

@@ -394,6 +394,15 @@ impl World {
         self.close(plan.slot);
     }
 
+    /// A finish that another closer overtook may have ended its direction before.
+    pub fn overtaken(&mut self, plan: &Plan, result: i64) {
+        if let Some(end) = self.end_of(plan.slot) {
+            if plan.kind == PlanKind::Finish && is_one_of(result, &[SK_ECLOSED]) {
+                self.loosen(end);
+            }
+        }
+    }
+
     /// Both ends are there, and nothing was ended.
     fn is_whole(&self, end: usize) -> bool {
         let is_whole = |end: &End| end.copies > 0 && !(end.write_ended || end.read_ended || end.loose);

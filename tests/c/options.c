@@ -505,6 +505,26 @@ CASE(bind_to_a_device)
     CHECK_GIVES(sk_get_option_text(s, SK_OPT_BIND_DEVICE, text, sizeof text), 0);
 }
 
+CASE(multicast_leaves_by_the_device_only)
+{
+    need_ipv6();
+    for (int k = 2; k < 4; k++) {
+        sk_handle s = socket_of(&kinds[k]);
+        int64_t lo = (int64_t)if_nametoindex("lo"), other = 0, v = 4711;
+        char name[IF_NAMESIZE];
+        for (unsigned i = 1; i < 100 && other == 0; i++)
+            if (i != (unsigned)lo && if_indextoname(i, name) != NULL) other = i;
+        if (other == 0) SKIP("no interface besides lo");
+        int r = sk_set_option_text(s, SK_OPT_BIND_DEVICE, "lo");
+        if (r == SK_EACCES) SKIP("not permitted to bind to a device here");
+        CHECK_EQ(r, SK_OK);
+        CHECK_FAILS(sk_set_option(s, SK_OPT_MULTICAST_INTERFACE, other), SK_EINVAL);
+        CHECK_OK(sk_get_option(s, SK_OPT_MULTICAST_INTERFACE, &v));
+        CHECK_EQ(v, 0);
+        CHECK_OK(sk_set_option(s, SK_OPT_MULTICAST_INTERFACE, lo));
+    }
+}
+
 /* --- sk_set_timeout -------------------------------------------------------------------------- */
 
 CASE(set_timeout_sets_all_three)
