@@ -151,10 +151,15 @@ static void connections(int kind)
     TRY(sk_set_timeout(listener, 0));
     FAILS(sk_accept(listener, NULL), SK_EAGAIN);
     TRY(sk_close(listener));
-    /* Its port is kept meanwhile: else another program may get it, or this client, and meet itself. */
-    if (address.family != SK_UNIX) own = address;
+    /* Its port may be another program's by now, or the client's, which then meets itself. So one is taken
+     * that does not listen. */
+    if (address.family != SK_UNIX) {
+        own = address;
+        own.port = 0;
+    }
     TRY(keep(server = sk_socket(family_of(kind), type_of(kind), 0)));
     TRY(sk_bind_addr(server, &own));
+    if (address.family != SK_UNIX) TRY(sk_local_addr(server, &address));
     TRY(keep(client = sk_socket(family_of(kind), type_of(kind), 0)));
     FAILS(sk_connect_addr(client, &address), SK_ECONNREFUSED);
 }
