@@ -1,6 +1,7 @@
 //! Waiting for many that are told each time, see poll(2).
 
 use crate::error::{Code, Result};
+use crate::handle::slot::mark;
 use crate::handle::{Handle, Slot, TABLE};
 use crate::socket::flags::*;
 use crate::socket::{Pinned, SLICE, release, waker};
@@ -115,8 +116,13 @@ impl Pins<'_> {
         };
         let mut free = wakers.iter_mut();
         let mut complete = true;
-        for slot in handles.iter().filter_map(slot_of) {
+        for (entry, slot) in handles.iter().filter_map(|entry| Some((entry, slot_of(entry)?))) {
             if SHUTDOWN_WAKES && !slot.word.read().state().is_shared() {
+                continue;
+            }
+            // A poller's is among what it waits for, and shows as that.
+            if slot.has(mark::POLLER) {
+                complete &= entry.wants(poll::IN);
                 continue;
             }
             match (waker(slot), free.next()) {

@@ -13,6 +13,8 @@ use crate::sys::address::Raw;
 use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno, option, poll, socket as calls};
 
+const ENDED: i16 = poll::READ_ENDED | poll::HANGUP;
+
 /// Waits for the next connection, under the listener's receive limit.
 pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handle> {
     let listener = Socket::new(raw)?.only(|kind| !kind.is_datagram())?;
@@ -21,13 +23,25 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
     let fd = listener.retry(poll::IN, &mut timer, &mut |must_not_block| {
         if must_not_block || TABLE.get().moves {
             listener.make_nonblocking()?;
+            // The mode is the socket's, and another copy may have changed it again.
+            if listener.is_shared() && listener.look(poll::IN) == 0 {
+                return Err(Errno(libc::EAGAIN));
+            }
         }
         let fd = if TABLE.get().moves {
             accept_reserved(&listener, &mut address)
         } else {
             next(listener.fd(), &mut address)
         };
-        fd.map(|fd| fd as usize)
+        match fd {
+            // Of a Unix one that was shut, poll(2) says for ever that there is something to accept.
+            Err(Errno(libc::EAGAIN))
+                if listener.kind().is_unix() && listener.look(poll::READ_ENDED) & ENDED != 0 =>
+            {
+                Err(Errno(libc::EINVAL))
+            }
+            fd => fd.map(|fd| fd as usize),
+        }
     });
     let fd = match fd {
         Ok(fd) => fd as Fd,
@@ -35,9 +49,14 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
         Err(Stop::System(Errno(libc::EOPNOTSUPP))) => return Err(Code::SK_EINVAL.into()),
         Err(stop) => return Err(stop.into()),
     };
-    if listener.slot.has(mark::INHERITS) {
+    if listener.kind().is_tcp() && listener.slot.has(mark::INHERITS) {
+        let _keep = errno::Restore::later();
         let _ = option::set(fd, option::CORK, 0);
         let _ = option::set(fd, option::NODELAY, 1);
+        if let Ok(Some(1..)) = option::linger(fd) {
+            // Or a close might have to wait.
+            let _ = option::set_linger(fd, None);
+        }
     }
     let handle = adopt(fd, listener.kind(), mark::CONNECTED, false)?;
     if let Some(peer) = peer {

@@ -107,6 +107,10 @@ impl Socket {
         if SHUTDOWN_WAKES && self.slot.has(mark::NONBLOCKING) && !self.is_shared() {
             self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;
+            // Another thread may have needed the other mode meanwhile.
+            if self.slot.has(mark::NONBLOCKING) {
+                descriptor::set_nonblocking(self.fd(), true)?;
+            }
         }
         Ok(())
     }

@@ -66,14 +66,18 @@ impl Socket {
             self.connect_at_once(&raw).map_err(|errno| self.address_error(errno, address))?;
             return self.undo_if_closed();
         }
-        if self.is_shared() || !self.slot.has(mark::CONNECTED | mark::LISTENING) {
-            self.make_nonblocking()?;
-        }
+        // Such a one refuses, as a rule; but not where it was shut, or only seems to be connected, see
+        // TCP_FASTOPEN_CONNECT in tcp(7).
+        let had_its_mode = self.slot.has(mark::CONNECTED | mark::LISTENING);
+        self.make_nonblocking()?;
         let result = if self.kind().is_unix() {
             self.connect_unix(&raw, timer)
         } else {
             self.connect_tcp(&raw, timer)
         };
+        if had_its_mode && result.is_err() {
+            self.make_blocking()?;
+        }
         match result {
             Ok(()) => {
                 self.slot.mark(mark::CONNECTED);
@@ -111,11 +115,11 @@ impl Socket {
                     return Err(Failed::Error(Code::SK_EALREADY.into()));
                 }
                 // With a peer on this machine the attempt is over by now, and there is nothing to wait for.
-                Err(Errno(libc::EINPROGRESS)) => {
+                Err(Errno(libc::EINPROGRESS)) if stale => {
                     stale = false;
                     continue;
                 }
-                Err(Errno(libc::EALREADY)) => {}
+                Err(Errno(libc::EINPROGRESS | libc::EALREADY)) => {}
                 Err(Errno(libc::EINTR)) => continue,
                 Err(Errno(libc::ECONNABORTED)) if stale => {
                     stale = false;
@@ -174,7 +178,6 @@ impl Socket {
         if sliced {
             // If it fails, the next connect tries again.
             let _ = self.make_nonblocking();
-            let _ = option::set_send_timeout(self.fd(), 0);
         }
         result
     }
@@ -204,6 +207,7 @@ impl Socket {
                 None => SLICE_MS,
             };
             *sliced = true;
+            // It stays: another thread may be about to block. A send looks at the clock itself then.
             option::set_send_timeout(self.fd(), slice)?;
             self.slot.unmark(mark::NONBLOCKING);
             descriptor::set_nonblocking(self.fd(), false)?;

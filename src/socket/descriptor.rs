@@ -97,6 +97,13 @@ pub fn adopt_received(fd: Fd) -> Result<Handle> {
 }
 
 impl Pinned {
+    /// Others will have the socket too: before there is a copy that a shutdown could harm. A close that
+    /// came first is going to do that.
+    pub fn share(&self, own_pins: u64) -> Result<()> {
+        self.slot.word.share(own_pins);
+        if self.is_closed() { Err(Code::SK_ECLOSED.into()) } else { Ok(()) }
+    }
+
     /// The descriptor, to be looked at from outside.
     pub fn show_fd(&self) -> Fd {
         self.slot.word.share(1);
@@ -119,6 +126,8 @@ pub fn into_fd(raw: i64) -> Result<Fd> {
     leave_poller(slot, fd);
     close_waker(slot, handle.tag());
     let blocking = descriptor::set_nonblocking(fd, false);
+    // A connect may have left one.
+    let _ = option::set_send_timeout(fd, 0);
     let _ = slot.word.free(handle.tag());
     if let Err(errno) = blocking {
         // Nobody would know of it.
@@ -131,8 +140,7 @@ pub fn into_fd(raw: i64) -> Result<Fd> {
 /// The same socket as a handle of its own.
 pub fn dup(raw: i64) -> Result<Handle> {
     let socket = Socket::new(raw)?;
-    // Before there is a copy that a shutdown could harm.
-    socket.slot.word.share(1);
+    socket.share(1)?;
     let fd = descriptor::copy(socket.fd(), TABLE.get().base)?;
     let handle = adopt(fd, socket.kind(), socket.slot.traits.load(Relaxed) & mark::OF_THE_SOCKET, true)?;
     let interface = socket.slot.multicast_interface.load(Relaxed);

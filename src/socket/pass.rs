@@ -18,8 +18,7 @@ use crate::sys::{self, Errno, Fd, descriptor, option, poll};
 pub fn send_handle(via: i64, raw: i64) -> Result<()> {
     let (via, passed) = (Pinned::new(via)?, Pinned::new(raw)?);
     let (via, passed) = (Socket::of(via)?.only(Kind::is_unix)?, Socket::of(passed)?);
-    // Before there is a copy that a shutdown could harm.
-    passed.slot.word.share(if core::ptr::eq(via.slot, passed.slot) { 2 } else { 1 });
+    passed.share(if core::ptr::eq(via.slot, passed.slot) { 2 } else { 1 })?;
     via.transmit(Send::new(0)?, None, &mut |flags| send_descriptor(via.fd(), passed.fd(), flags))?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::flags::to_poll;
 use super::pinned::Pinned;
 use crate::error::{Code, Error, Result};
 use crate::handle::Slot;
-use crate::handle::slot::Direction;
+use crate::handle::slot::{Direction, mark};
 use crate::sys::poll::{self, Item};
 use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno};
@@ -123,6 +123,12 @@ impl Pinned {
         let mut slice = u64::MAX;
         if self.needs_waker() {
             match waker(self.slot) {
+                // A poller's is among what it waits for, and shows as that.
+                Ok(_) if self.slot.has(mark::POLLER) => {
+                    if !item.wants(poll::IN) {
+                        slice = SLICE;
+                    }
+                }
                 Ok(waker) => items = [item, other.unwrap_or(Item::NONE), Item::new(waker, poll::IN)],
                 Err(_) => slice = SLICE,
             }
@@ -144,6 +150,14 @@ impl Pinned {
                 Err(errno) => return Err(Stop::System(errno)),
             }
         }
+    }
+
+    /// What of these events, and of those that are always told, is so now.
+    pub fn look(&self, events: i16) -> i16 {
+        let mut items = [Item::new(self.fd(), events)];
+        let _ = poll::poll(&mut items, Some(0));
+        let [item] = items;
+        item.found()
     }
 
     /// Sleeps a little, where nothing tells what is waited for.

@@ -27,6 +27,10 @@ impl Item {
         self.0.fd
     }
 
+    pub fn wants(&self, events: i16) -> bool {
+        self.0.events & events != 0
+    }
+
     pub fn found(&self) -> i16 {
         self.0.revents
     }
