@@ -6,8 +6,9 @@
  * takes a std::error_code& at the end, which it sets (and clears on success). The codes are those
  * of enum sk_error, and compare with std::errc too: ec == SK_ETIMEDOUT, ec == std::errc::timed_out.
  *
- * Threads. Any member may be called from any thread at any time, but for moving, swapping and
- * destroying an object. close() wakes every thread that is inside a call on the same object, and
+ * Threads. Any member may be called from any thread at any time, but what takes the handle from an
+ * object: moving, swapping and destroying it, release() and into_fd(). Nothing else may run on the
+ * object beside these. close() wakes every thread that is inside a call on the same object, and
  * leaves the number of the handle where it is: no value is ever issued twice, so a call that comes
  * later gets SK_EBADHANDLE.
  */
