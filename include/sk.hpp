@@ -15,6 +15,7 @@
 #ifndef SK_HPP
 #define SK_HPP
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -278,7 +279,12 @@ public:
 
 private:
     void reset() noexcept {
-        if (handle_ > 0) sk_close(handle_);
+        if (handle_ > 0) {
+            /* Somebody may have closed it already, which is no error of the caller's. */
+            const int before = errno;
+            sk_close(handle_);
+            errno = before;
+        }
         handle_ = SK_INVALID_HANDLE;
     }
 

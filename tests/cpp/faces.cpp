@@ -4,6 +4,7 @@
 #include <sk.hpp>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -68,6 +69,16 @@ static void handles_have_one_owner() {
         CHECK(again.get() == given);
     }
     CHECK(sk_open_count() == before);
+
+    // An object that ends is no call that failed.
+    {
+        sk::socket closed(SK_INET, SK_DGRAM), assigned(SK_INET, SK_DGRAM);
+        closed.close();
+        assigned.close();
+        errno = ERANGE;
+        assigned = sk::socket();
+    }
+    CHECK(errno == ERANGE);
 }
 
 static void errors_are_codes_or_exceptions() {
