@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ratio>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -143,12 +144,29 @@ public:
 private:
     explicit limit(std::int64_t ms) noexcept : ms_(ms) {}
 
-    template <class Duration>
-    static std::int64_t round_up(Duration time) noexcept {
-        if (time <= Duration::zero()) return 0;
-        if (time >= std::chrono::duration<double, std::milli>(9.2e18)) return INT64_MAX;
-        const auto ms = std::chrono::duration_cast<std::chrono::duration<std::int64_t, std::milli>>(time);
-        return ms.count() + (ms < time ? 1 : 0);
+    template <class Rep, class Period>
+    static std::int64_t round_up(std::chrono::duration<Rep, Period> time) noexcept {
+        /* Not "<= zero", which is false for what is not a number. */
+        if (!(time > time.zero())) return 0;
+        return round_up(time, std::integral_constant<bool, std::chrono::treat_as_floating_point<Rep>::value>());
+    }
+
+    template <class Rep, class Period>
+    static std::int64_t round_up(std::chrono::duration<Rep, Period> time, std::true_type) noexcept {
+        const Rep ms = std::chrono::duration<Rep, std::milli>(time).count();
+        if (ms >= static_cast<Rep>(9223372036854775808.0)) return INT64_MAX;
+        const std::int64_t whole = static_cast<std::int64_t>(ms);
+        return whole + (static_cast<Rep>(whole) < ms ? 1 : 0);
+    }
+
+    /* By whole periods and what is left of one, so that no product runs over. */
+    template <class Rep, class Period>
+    static std::int64_t round_up(std::chrono::duration<Rep, Period> time, std::false_type) noexcept {
+        using ratio = std::ratio_divide<Period, std::milli>;
+        const std::uint64_t num = ratio::num, den = ratio::den, most = INT64_MAX;
+        const std::uint64_t count = static_cast<std::uint64_t>(time.count());
+        const std::uint64_t rest = (count % den * num + den - 1) / den;
+        return count / den > (most - rest) / num ? INT64_MAX : static_cast<std::int64_t>(count / den * num + rest);
     }
 
     std::int64_t ms_;

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -114,6 +116,30 @@ static void limits_round_up() {
     CHECK(sk::limit(seconds::max()).ms() == INT64_MAX);
     CHECK(sk::limit(std::chrono::nanoseconds::max()).ms() == 9223372036855);
     CHECK(sk::limit::forever().ms() == SK_FOREVER);
+
+    using real = std::chrono::duration<double>;
+    const double infinity = std::numeric_limits<double>::infinity();
+    CHECK(sk::limit(real(std::nan(""))).ms() == 0);
+    CHECK(sk::limit(real(-infinity)).ms() == 0);
+    CHECK(sk::limit(real(infinity)).ms() == INT64_MAX);
+    CHECK(sk::limit(real(-1e300)).ms() == 0);
+    CHECK(sk::limit(real::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(real(1e-300)).ms() == 1);
+    CHECK(sk::limit(std::chrono::duration<double, std::milli>(9223372036854775808.0)).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<double, std::milli>(9223372036854774784.0)).ms() == 9223372036854774784);
+    CHECK(sk::limit(std::chrono::duration<float>(0.1F)).ms() == 100);
+    CHECK(sk::limit(std::chrono::duration<float, std::ratio<3600>>(3e38F)).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<long double>::max()).ms() == INT64_MAX);
+
+    CHECK(sk::limit(milliseconds::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<std::uint64_t, std::milli>::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<std::uint64_t, std::nano>::max()).ms() == 18446744073710);
+    CHECK(sk::limit(std::chrono::duration<signed char>(1)).ms() == 1000);
+    // Frames: neither one is a multiple of the other.
+    using frames = std::chrono::duration<std::int64_t, std::ratio<1, 60>>;
+    CHECK(sk::limit(frames(1)).ms() == 17 && sk::limit(frames(3)).ms() == 50);
+    CHECK(sk::limit(frames(540000000000000000)).ms() == 9000000000000000000);
+    CHECK(sk::limit(frames::max()).ms() == INT64_MAX);
 }
 
 static void buffers_know_their_size() {
