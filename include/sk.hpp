@@ -571,7 +571,8 @@ inline socket serve(const std::string &endpoint, int backlog = 0) {
 
 /* --- Waiting for many ---------------------------------------------------------------------- */
 
-/* Waits for sockets, which it knows by a number of the caller's choice or a pointer. */
+/* Waits for sockets, which it knows by a number of the caller's choice, or by a pointer that
+ * poller::pointer<T>(event) gives back. */
 class poller : public handle {
 public:
     poller() : handle(detail::checked(sk_poller(), "sk_poller")) {}
@@ -585,11 +586,27 @@ public:
     void add(const socket &s, std::uint32_t events, std::uint64_t data, std::error_code &error) noexcept {
         detail::told(sk_poller_add(get(), s.get(), events, data), error);
     }
+    template <class T>
+    void add(const socket &s, std::uint32_t events, T *data) {
+        add(s, events, number(data));
+    }
+    template <class T>
+    void add(const socket &s, std::uint32_t events, T *data, std::error_code &error) noexcept {
+        add(s, events, number(data), error);
+    }
     void modify(const socket &s, std::uint32_t events, std::uint64_t data = 0) {
         detail::checked(sk_poller_modify(get(), s.get(), events, data), "sk_poller_modify");
     }
     void modify(const socket &s, std::uint32_t events, std::uint64_t data, std::error_code &error) noexcept {
         detail::told(sk_poller_modify(get(), s.get(), events, data), error);
+    }
+    template <class T>
+    void modify(const socket &s, std::uint32_t events, T *data) {
+        modify(s, events, number(data));
+    }
+    template <class T>
+    void modify(const socket &s, std::uint32_t events, T *data, std::error_code &error) noexcept {
+        modify(s, events, number(data), error);
     }
     void remove(const socket &s) { detail::checked(sk_poller_remove(get(), s.get()), "sk_poller_remove"); }
     void remove(const socket &s, std::error_code &error) noexcept { detail::told(sk_poller_remove(get(), s.get()), error); }
@@ -602,9 +619,21 @@ public:
         return detail::count(detail::told(sk_poller_wait(get(), events, capacity, time.ms()), error));
     }
 
+    /* The pointer that the socket was added with, of the same type; of a wake it is nullptr. */
+    template <class T>
+    static T *pointer(const sk_event &event) noexcept {
+        return reinterpret_cast<T *>(static_cast<std::uintptr_t>(event.data));
+    }
+
     /* Lets one waiter return with an event of handle 0. */
     void wake() const { detail::checked(sk_poller_wake(get()), "sk_poller_wake"); }
     void wake(std::error_code &error) const noexcept { detail::told(sk_poller_wake(get()), error); }
+
+private:
+    template <class T>
+    static std::uint64_t number(T *data) noexcept {
+        return reinterpret_cast<std::uintptr_t>(data);
+    }
 };
 
 } // namespace sk

@@ -231,6 +231,15 @@ static void a_poller_tells_who_is_ready() {
     std::thread other([&] { poller.wake(); });
     CHECK(poller.wait(&event, 1) == 1 && event.handle == SK_INVALID_HANDLE);
     other.join();
+    CHECK(sk::poller::pointer<sk::socket>(event) == nullptr);
+    poller.add(both.first, SK_READABLE, &both);
+    CHECK(poller.wait(&event, 1) == 1 && (sk::poller::pointer<std::pair<sk::socket, sk::socket>>(event)) == &both);
+    const char *const name = "first";
+    std::error_code error;
+    poller.modify(both.first, SK_READABLE, name, error);
+    CHECK(!error && poller.wait(&event, 1) == 1 && sk::poller::pointer<const char>(event) == name);
+    poller.modify(both.first, SK_READABLE, 0);
+    CHECK(poller.wait(&event, 1) == 1 && event.data == 0);
     CHECK(both.first.wait(SK_READABLE, milliseconds(0)) && !both.second.wait(SK_READABLE, milliseconds(0)));
 }
 
