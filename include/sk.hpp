@@ -127,7 +127,30 @@ inline std::size_t count(std::int64_t result) noexcept {
     return result < 0 ? 0 : static_cast<std::size_t>(result);
 }
 
+/* The results where a text can't be handed to C whole. */
+constexpr std::int64_t bad_address = SK_EADDRFORMAT;
+constexpr std::int64_t bad_text = SK_EINVAL;
+
 } // namespace detail
+
+/* --- Texts --------------------------------------------------------------------------------- */
+
+/* A text that a function takes: a literal, a pointer to one with a NUL at its end, or a std::string.
+ * A std::string with a NUL inside, where C would take it to end, is refused: as an address that is
+ * none (SK_EADDRFORMAT), or else with SK_EINVAL. */
+class c_string {
+public:
+    c_string(const char *text) noexcept : text_(text), whole_(true) {}
+    c_string(const std::string &text) noexcept : text_(text.c_str()), whole_(text.find('\0') == std::string::npos) {}
+
+    const char *get() const noexcept { return text_; }
+    /* Whether C sees all of it. */
+    bool whole() const noexcept { return whole_; }
+
+private:
+    const char *text_;
+    bool whole_;
+};
 
 /* --- Time ---------------------------------------------------------------------------------- */
 
@@ -222,10 +245,8 @@ public:
     address(const sk_addr &addr) noexcept : addr_(addr) {}
 
     /* "127.0.0.1:80", "[::1]:80", "unix:/run/a.sock", … see sk_addr_parse. */
-    explicit address(const std::string &text) : addr_() { detail::checked(sk_addr_parse(text.c_str(), &addr_), "sk_addr_parse"); }
-    address(const std::string &text, std::error_code &error) noexcept : addr_() {
-        detail::told(sk_addr_parse(text.c_str(), &addr_), error);
-    }
+    explicit address(c_string text) : addr_() { detail::checked(parse(text), "sk_addr_parse"); }
+    address(c_string text, std::error_code &error) noexcept : addr_() { detail::told(parse(text), error); }
 
     int family() const noexcept { return addr_.family; }
     std::uint16_t port() const noexcept { return addr_.port; }
@@ -244,17 +265,21 @@ public:
     friend bool operator!=(const address &a, const address &b) noexcept { return !(a == b); }
 
 private:
+    std::int64_t parse(c_string text) noexcept {
+        return text.whole() ? sk_addr_parse(text.get(), &addr_) : detail::bad_address;
+    }
+
     sk_addr addr_;
 };
 
 /* The addresses of a host, at most 64, in the system's order of preference: see sk_resolve. */
-inline std::vector<address> resolve(const std::string &host, std::uint16_t port, int family, limit time, std::error_code &error) {
+inline std::vector<address> resolve(c_string host, std::uint16_t port, int family, limit time, std::error_code &error) {
     sk_addr found[64];
-    const std::int64_t count = detail::told(sk_resolve(host.c_str(), port, family, time.ms(), found, 64), error);
-    return std::vector<address>(found, found + detail::count(count));
+    const std::int64_t count = host.whole() ? sk_resolve(host.get(), port, family, time.ms(), found, 64) : detail::bad_address;
+    return std::vector<address>(found, found + detail::count(detail::told(count, error)));
 }
 
-inline std::vector<address> resolve(const std::string &host, std::uint16_t port, int family = SK_UNSPEC, limit time = limit::forever()) {
+inline std::vector<address> resolve(c_string host, std::uint16_t port, int family = SK_UNSPEC, limit time = limit::forever()) {
     std::error_code error;
     std::vector<address> found = resolve(host, port, family, time, error);
     detail::check(error, "sk_resolve");
@@ -331,8 +356,8 @@ public:
     static socket from_fd(std::int64_t fd, std::error_code &error) noexcept { return socket(made(sk_from_fd(fd), error)); }
 
     /* The near end. */
-    void bind(const char *host, std::uint16_t port) { detail::checked(sk_bind(get(), host, port), "sk_bind"); }
-    void bind(const char *host, std::uint16_t port, std::error_code &error) noexcept { detail::told(sk_bind(get(), host, port), error); }
+    void bind(c_string host, std::uint16_t port) { detail::checked(bind_text(host, port), "sk_bind"); }
+    void bind(c_string host, std::uint16_t port, std::error_code &error) noexcept { detail::told(bind_text(host, port), error); }
     void bind(const address &to) { detail::checked(sk_bind_addr(get(), to.get()), "sk_bind_addr"); }
     void bind(const address &to, std::error_code &error) noexcept { detail::told(sk_bind_addr(get(), to.get()), error); }
 
@@ -348,10 +373,8 @@ public:
     }
 
     /* The far end. */
-    void connect(const char *host, std::uint16_t port) { detail::checked(sk_connect(get(), host, port), "sk_connect"); }
-    void connect(const char *host, std::uint16_t port, std::error_code &error) noexcept {
-        detail::told(sk_connect(get(), host, port), error);
-    }
+    void connect(c_string host, std::uint16_t port) { detail::checked(connect_text(host, port), "sk_connect"); }
+    void connect(c_string host, std::uint16_t port, std::error_code &error) noexcept { detail::told(connect_text(host, port), error); }
     void connect(const address &to) { detail::checked(sk_connect_addr(get(), to.get()), "sk_connect_addr"); }
     void connect(const address &to, std::error_code &error) noexcept { detail::told(sk_connect_addr(get(), to.get()), error); }
 
@@ -471,12 +494,8 @@ public:
         detail::told(sk_get_option(get(), option, &value), error);
         return value;
     }
-    void set_option_text(int option, const char *value) {
-        detail::checked(sk_set_option_text(get(), option, value), "sk_set_option_text");
-    }
-    void set_option_text(int option, const char *value, std::error_code &error) noexcept {
-        detail::told(sk_set_option_text(get(), option, value), error);
-    }
+    void set_option_text(int option, c_string value) { detail::checked(set_text(option, value), "sk_set_option_text"); }
+    void set_option_text(int option, c_string value, std::error_code &error) noexcept { detail::told(set_text(option, value), error); }
     std::string option_text(int option) const {
         std::error_code error;
         std::string text = option_text(option, error);
@@ -497,17 +516,17 @@ public:
     }
 
     /* Groups. */
-    void join_group(const address &group, const address *source = nullptr, const char *interface_name = nullptr) {
-        detail::checked(sk_join_group(get(), group.get(), source ? source->get() : nullptr, interface_name), "sk_join_group");
+    void join_group(const address &group, const address *source = nullptr, c_string interface_name = nullptr) {
+        detail::checked(join_text(group, source, interface_name), "sk_join_group");
     }
-    void join_group(const address &group, const address *source, const char *interface_name, std::error_code &error) noexcept {
-        detail::told(sk_join_group(get(), group.get(), source ? source->get() : nullptr, interface_name), error);
+    void join_group(const address &group, const address *source, c_string interface_name, std::error_code &error) noexcept {
+        detail::told(join_text(group, source, interface_name), error);
     }
-    void leave_group(const address &group, const address *source = nullptr, const char *interface_name = nullptr) {
-        detail::checked(sk_leave_group(get(), group.get(), source ? source->get() : nullptr, interface_name), "sk_leave_group");
+    void leave_group(const address &group, const address *source = nullptr, c_string interface_name = nullptr) {
+        detail::checked(leave_text(group, source, interface_name), "sk_leave_group");
     }
-    void leave_group(const address &group, const address *source, const char *interface_name, std::error_code &error) noexcept {
-        detail::told(sk_leave_group(get(), group.get(), source ? source->get() : nullptr, interface_name), error);
+    void leave_group(const address &group, const address *source, c_string interface_name, std::error_code &error) noexcept {
+        detail::told(leave_text(group, source, interface_name), error);
     }
 
     /* Descriptors and processes. */
@@ -549,24 +568,41 @@ private:
         return detail::told(result, error) < 0 ? SK_INVALID_HANDLE : result;
     }
 
-    friend socket dial(const std::string &, limit, std::error_code &) noexcept;
-    friend socket serve(const std::string &, int, std::error_code &) noexcept;
+    /* The calls that take a text, for both forms. */
+    std::int64_t bind_text(c_string host, std::uint16_t port) noexcept {
+        return host.whole() ? sk_bind(get(), host.get(), port) : detail::bad_address;
+    }
+    std::int64_t connect_text(c_string host, std::uint16_t port) noexcept {
+        return host.whole() ? sk_connect(get(), host.get(), port) : detail::bad_address;
+    }
+    std::int64_t set_text(int option, c_string value) noexcept {
+        return value.whole() ? sk_set_option_text(get(), option, value.get()) : detail::bad_text;
+    }
+    std::int64_t join_text(const address &group, const address *source, c_string name) noexcept {
+        return name.whole() ? sk_join_group(get(), group.get(), source ? source->get() : nullptr, name.get()) : detail::bad_text;
+    }
+    std::int64_t leave_text(const address &group, const address *source, c_string name) noexcept {
+        return name.whole() ? sk_leave_group(get(), group.get(), source ? source->get() : nullptr, name.get()) : detail::bad_text;
+    }
+
+    friend socket dial(c_string, limit, std::error_code &) noexcept;
+    friend socket serve(c_string, int, std::error_code &) noexcept;
 };
 
 /* Connected to "tcp://example.org:80", "udp://…", "unix:///run/a.sock", … see sk_dial. */
-inline socket dial(const std::string &endpoint, limit time, std::error_code &error) noexcept {
-    return socket(socket::made(sk_dial(endpoint.c_str(), time.ms()), error));
+inline socket dial(c_string endpoint, limit time, std::error_code &error) noexcept {
+    return socket(socket::made(endpoint.whole() ? sk_dial(endpoint.get(), time.ms()) : detail::bad_address, error));
 }
-inline socket dial(const std::string &endpoint, limit time = limit::forever()) {
-    return socket(detail::checked(sk_dial(endpoint.c_str(), time.ms()), "sk_dial"));
+inline socket dial(c_string endpoint, limit time = limit::forever()) {
+    return socket(detail::checked(endpoint.whole() ? sk_dial(endpoint.get(), time.ms()) : detail::bad_address, "sk_dial"));
 }
 
 /* Serving "tcp://:8080", … see sk_serve. */
-inline socket serve(const std::string &endpoint, int backlog, std::error_code &error) noexcept {
-    return socket(socket::made(sk_serve(endpoint.c_str(), backlog), error));
+inline socket serve(c_string endpoint, int backlog, std::error_code &error) noexcept {
+    return socket(socket::made(endpoint.whole() ? sk_serve(endpoint.get(), backlog) : detail::bad_address, error));
 }
-inline socket serve(const std::string &endpoint, int backlog = 0) {
-    return socket(detail::checked(sk_serve(endpoint.c_str(), backlog), "sk_serve"));
+inline socket serve(c_string endpoint, int backlog = 0) {
+    return socket(detail::checked(endpoint.whole() ? sk_serve(endpoint.get(), backlog) : detail::bad_address, "sk_serve"));
 }
 
 /* --- Waiting for many ---------------------------------------------------------------------- */

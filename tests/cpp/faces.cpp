@@ -190,6 +190,50 @@ static void addresses_are_values() {
     CHECK(sk::resolve("no host.", 7, SK_INET, milliseconds(0), error).empty() && error);
 }
 
+// To C a string would end at a NUL inside, and name something else than the caller meant.
+static void texts_with_a_nul_inside_are_refused() {
+    const std::string nul(1, '\0');
+    std::error_code error;
+    sk::address bad("127.0.0.1:80" + nul + "1", error);
+    CHECK(error == SK_EADDRFORMAT && bad == sk::address());
+    CHECK(thrown([&] { sk::address("127.0.0.1:80" + nul); }) == SK_EADDRFORMAT);
+    CHECK(sk::resolve("127.0.0.1" + nul, 7, SK_INET, seconds(1), error).empty() && error == SK_EADDRFORMAT);
+    CHECK(thrown([&] { sk::resolve("127.0.0.1" + nul + ".example", 7); }) == SK_EADDRFORMAT);
+
+    sk::socket server = sk::serve("tcp://127.0.0.1:0");
+    const std::string endpoint = "tcp://" + server.local_address().to_string();
+    CHECK(!sk::dial(endpoint + nul, seconds(1), error) && error == SK_EADDRFORMAT);
+    CHECK(thrown([&] { sk::dial(endpoint + nul + "0"); }) == SK_EADDRFORMAT);
+    CHECK(!sk::serve("tcp://127.0.0.1:0" + nul, 0, error) && error == SK_EADDRFORMAT);
+    CHECK(thrown([&] { sk::serve("tcp://127.0.0.1:0" + nul); }) == SK_EADDRFORMAT);
+
+    const std::string host = "127.0.0.1";
+    const std::uint16_t port = server.local_address().port();
+    sk::socket s(SK_INET, SK_STREAM);
+    s.bind(host + nul, 0, error);
+    CHECK(error == SK_EADDRFORMAT && thrown([&] { s.bind(host + nul, 0); }) == SK_EADDRFORMAT);
+    s.connect(host + nul, port, error);
+    CHECK(error == SK_EADDRFORMAT && thrown([&] { s.connect(host + nul, port); }) == SK_EADDRFORMAT);
+    s.set_option_text(SK_OPT_CONGESTION, "reno" + nul, error);
+    CHECK(error == SK_EINVAL && thrown([&] { s.set_option_text(SK_OPT_CONGESTION, "reno" + nul); }) == SK_EINVAL);
+    s.bind(host, 0);
+    s.connect(host, port);
+    s.set_option_text(SK_OPT_CONGESTION, std::string("reno"));
+
+    sk::socket member(SK_INET, SK_DGRAM);
+    const sk::address group("239.1.2.3");
+    member.join_group(group, nullptr, "lo" + nul, error);
+    CHECK(error == SK_EINVAL && thrown([&] { member.join_group(group, nullptr, "lo" + nul); }) == SK_EINVAL);
+    member.leave_group(group, nullptr, "lo" + nul, error);
+    CHECK(error == SK_EINVAL && thrown([&] { member.leave_group(group, nullptr, "lo" + nul); }) == SK_EINVAL);
+
+    // What is no text at all is for the C function to answer.
+    CHECK(!sk::dial(nullptr, seconds(1), error) && error == SK_EINVAL);
+    sk::socket any(SK_INET, SK_DGRAM);
+    any.bind(nullptr, 0);
+    CHECK(any.local_address().port() != 0);
+}
+
 static void datagrams_go_and_come() {
     sk::socket a = sk::serve("udp://127.0.0.1:0"), b = sk::dial("udp://" + a.local_address().to_string());
     a.set_timeout(seconds(5));
@@ -276,6 +320,7 @@ int main() {
     limits_round_up();
     buffers_know_their_size();
     addresses_are_values();
+    texts_with_a_nul_inside_are_refused();
     datagrams_go_and_come();
     a_poller_tells_who_is_ready();
     close_wakes_another_thread();
