@@ -197,15 +197,48 @@ private:
 
 /* --- Buffers ------------------------------------------------------------------------------- */
 
-/* Bytes to send: from a pointer and a length, a text, or anything with data() and size() whose
- * elements are plain bytes in memory (std::string, std::vector, std::array, std::span). */
+namespace detail {
+
+/* What is sent and received as it lies in memory. A list of pieces is no bytes, nor are pointers. */
+template <class T, class Element = typename std::remove_cv<typename std::remove_all_extents<T>::type>::type>
+struct is_plain
+    : std::integral_constant<bool, std::is_trivially_copyable<Element>::value && !std::is_pointer<Element>::value &&
+                                       !std::is_same<Element, sk_buf>::value && !std::is_same<Element, sk_dgram>::value> {};
+
+/* The elements of what has data(). */
+template <class Range>
+using element = typename std::remove_pointer<decltype(std::declval<Range>().data())>::type;
+
+/* The bytes of an array: of characters a text, which ends before its first NUL, if there is one. */
+template <class Element>
+std::size_t length(const Element *, std::size_t size) noexcept {
+    return size;
+}
+inline std::size_t length(const char *array, std::size_t size) noexcept {
+    const void *nul = std::memchr(array, 0, size);
+    return nul ? static_cast<std::size_t>(static_cast<const char *>(nul) - array) : size;
+}
+#ifdef __cpp_char8_t
+inline std::size_t length(const char8_t *array, std::size_t size) noexcept {
+    return length(reinterpret_cast<const char *>(array), size);
+}
+#endif
+
+} // namespace detail
+
+/* Bytes to send: from a pointer and a length; from anything with data() and size() whose elements
+ * are plain bytes in memory (std::string, std::vector, std::array, std::span); or from an array. One
+ * of char is a text, "hello" has 5 bytes, and any other is sent whole. A pointer alone has no size:
+ * {pointer, size}. */
 class const_buffer {
 public:
     const_buffer(const void *data, std::size_t size) noexcept : data_(data), size_(size) {}
-    const_buffer(const char *text) noexcept : data_(text), size_(std::strlen(text)) {}
 
-    template <class Range, class Element = typename std::remove_pointer<decltype(std::declval<const Range &>().data())>::type,
-              class = typename std::enable_if<std::is_trivially_copyable<Element>::value>::type>
+    template <class Element, std::size_t N, class = typename std::enable_if<detail::is_plain<Element>::value>::type>
+    const_buffer(const Element (&array)[N]) noexcept : data_(array), size_(detail::length(array, sizeof array)) {}
+
+    template <class Range, class Element = detail::element<const Range &>,
+              class = typename std::enable_if<detail::is_plain<Element>::value>::type>
     const_buffer(const Range &range) noexcept : data_(range.data()), size_(range.size() * sizeof(Element)) {}
 
     const void *data() const noexcept { return data_; }
@@ -221,11 +254,12 @@ class mutable_buffer {
 public:
     mutable_buffer(void *data, std::size_t size) noexcept : data_(data), size_(size) {}
 
-    template <class Element, std::size_t N, class = typename std::enable_if<std::is_trivially_copyable<Element>::value>::type>
+    template <class Element, std::size_t N,
+              class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Element (&array)[N]) noexcept : data_(array), size_(sizeof array) {}
 
-    template <class Range, class Element = typename std::remove_pointer<decltype(std::declval<Range &>().data())>::type,
-              class = typename std::enable_if<std::is_trivially_copyable<Element>::value && !std::is_const<Element>::value>::type>
+    template <class Range, class Element = detail::element<Range &>,
+              class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Range &&range) noexcept : data_(range.data()), size_(range.size() * sizeof(Element)) {}
 
     void *data() const noexcept { return data_; }
@@ -412,6 +446,11 @@ public:
     std::size_t recv(mutable_buffer data, int flags, std::error_code &error) const noexcept {
         return detail::count(detail::told(sk_recv(get(), data.data(), data.size(), flags), error));
     }
+    /* A buffer knows its size: one that is told beside it, as in C, would be taken for flags. */
+    std::size_t send(const_buffer, std::size_t) const = delete;
+    std::size_t send(const_buffer, std::size_t, std::error_code &) const = delete;
+    std::size_t recv(mutable_buffer, std::size_t) const = delete;
+    std::size_t recv(mutable_buffer, std::size_t, std::error_code &) const = delete;
     std::size_t send_to(const_buffer data, const address &to, int flags = 0) const {
         return detail::count(detail::checked(sk_send_to(get(), data.data(), data.size(), flags, to.get()), "sk_send_to"));
     }

@@ -34,6 +34,36 @@ static_assert(std::is_nothrow_move_constructible<sk::socket>::value, "and can ch
 static_assert(!std::is_copy_assignable<sk::poller>::value, "so has a poller");
 static_assert(std::is_nothrow_move_assignable<sk::poller>::value, "which can change it too");
 
+// Whether send and recv take such arguments.
+template <class... Arguments>
+static auto sends(int) -> decltype(std::declval<sk::socket &>().send(std::declval<Arguments>()...), std::true_type());
+template <class... Arguments>
+static std::false_type sends(long);
+template <class... Arguments>
+static auto receives(int) -> decltype(std::declval<sk::socket &>().recv(std::declval<Arguments>()...), std::true_type());
+template <class... Arguments>
+static std::false_type receives(long);
+
+#define SENDS(...) decltype(sends<__VA_ARGS__>(0))::value
+#define RECEIVES(...) decltype(receives<__VA_ARGS__>(0))::value
+
+using letters = char[8];
+using bytes = unsigned char[8];
+using pieces = sk_buf[2];
+using pointers = const char *[2];
+static_assert(SENDS(const char (&)[6]) && SENDS(letters &) && SENDS(bytes &) && SENDS(const bytes &), "arrays");
+static_assert(SENDS(std::string) && SENDS(sk::const_buffer) && SENDS(sk::const_buffer, int), "and others");
+static_assert(RECEIVES(letters &) && RECEIVES(bytes &) && RECEIVES(sk::mutable_buffer, int), "have a size");
+static_assert(!RECEIVES(const letters &) && !RECEIVES(const bytes &) && !RECEIVES(const std::string &), "but no room");
+static_assert(!SENDS(const char *) && !SENDS(char *) && !SENDS(const void *) && !SENDS(unsigned char *), "a pointer has none");
+static_assert(!SENDS(const char *, int) && !SENDS(char *, std::size_t) && !SENDS(const void *, int), "not even with what C takes for it");
+static_assert(!SENDS(const char *, int, std::error_code &) && !RECEIVES(char *, int), "in neither form");
+static_assert(!SENDS(letters &, std::size_t) && !RECEIVES(letters &, std::size_t), "a length is no flags");
+static_assert(!SENDS(letters &, std::size_t, std::error_code &) && !RECEIVES(letters &, long), "of any type");
+static_assert(SENDS(pieces &, int) && RECEIVES(pieces &, int) && SENDS(pieces &, std::size_t), "pieces are a list,");
+static_assert(!SENDS(pieces &) && !SENDS(std::vector<sk_buf>) && !RECEIVES(std::vector<sk_buf> &), "not bytes,");
+static_assert(!SENDS(pointers &) && !RECEIVES(pointers &) && !SENDS(std::vector<const char *>), "nor are pointers");
+
 template <class Call>
 static std::error_code thrown(Call call) {
     try {
@@ -169,6 +199,26 @@ static void buffers_know_their_size() {
     CHECK(b.send(pieces, 2) == 5 && a.recv(plain, SK_WAITALL) == 5);
 
     std::error_code error;
+    char word[8] = "word";
+    const char full[4] = {'f', 'u', 'l', 'l'};
+    const char *const pointer = word;
+    unsigned char raw[4] = {1, 0, 2, 0};
+    const std::uint16_t wide[2] = {3, 4};
+    CHECK(a.send(word) == 4 && b.recv(plain) == 4 && std::string(plain, 4) == "word");
+    CHECK(a.send(full, 0, error) == 4 && b.recv(plain) == 4 && std::string(plain, 4) == "full");
+    CHECK(a.send({pointer, 2}) == 2 && b.recv(plain) == 2 && std::string(plain, 2) == "wo");
+    CHECK(a.send(sk::const_buffer(pointer, 3), 0) == 3 && b.recv({plain, 5}) == 3 && plain[2] == 'r');
+    CHECK(a.send(raw) == 4 && b.recv(raw) == 4 && raw[2] == 2);
+    CHECK(a.send(wide) == 4 && b.recv(numbers) == 4 && numbers[1] == 4);
+    CHECK(a.send(pieces, 2) == 5 && b.recv(pieces, 2) == 5);
+    CHECK(a.send("") == 0);
+#ifdef __cpp_lib_byte
+    const std::byte byte[3] = {};
+    CHECK(a.send(byte) == 3 && b.recv(plain) == 3 && plain[2] == 0);
+#endif
+#ifdef __cpp_char8_t
+    CHECK(a.send(u8"text") == 4 && b.recv(plain) == 4 && plain[3] == 't');
+#endif
     a.shutdown(SK_SHUT_WRITE);
     CHECK(b.recv_all(plain, error) == 0 && error == SK_EEOF);
     b.close();
