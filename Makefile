@@ -149,8 +149,16 @@ wheel: all ## Make the Python package with the library inside (pip)
 man: ## Make the man pages from the header (Python 3)
 	$(PYTHON) docs/man.py include/sk.h "$(TARGET)/man"
 
+# For who installs: root often has no Cargo, and needs none where nothing is to be built.
+.PHONY: built
+built:
+	@if test -f "$(SHIP)/release/libsk.a" && test -f "$(SHIP)/release/libsk.so" && test -s "$(NATIVE)" && \
+		test -z "$$(find Makefile Cargo.toml Cargo.lock build.rs build src -newer "$(NATIVE)")"; then :; \
+	elif command -v $(firstword $(CARGO)) > /dev/null; then $(MAKE) --no-print-directory all; \
+	else echo "The library is not built, or older than its source, and there is no $(CARGO) here: run make first." >&2; exit 1; fi
+
 .PHONY: install
-install: all man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
+install: built man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	$(INSTALL) -m 644 include/sk.h include/sk.hpp "$(DESTDIR)$(INCLUDEDIR)"
 	$(INSTALL) -m 644 "$(SHIP)/release/libsk.a" "$(DESTDIR)$(LIBDIR)/libsk.a"
