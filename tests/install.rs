@@ -233,6 +233,26 @@ fn what_is_built_is_installed_without_cargo() {
     assert!(!again.exists());
 }
 
+/// The prefix stands in what pkg-config and CMake read.
+#[test]
+fn a_prefix_is_written_down_as_it_is_or_refused() {
+    let tree = built_tree("prefixes");
+    let prefix = tree.join("a,b+c@d=e~f%g|h(한)").display().to_string();
+    let installed = install_as_root(&tree, &prefix);
+    assert!(installed.status.success(), "{installed:?}");
+    let read = |file: &str| fs::read_to_string(Path::new(&prefix).join(file)).expect("a file");
+    assert!(read("lib/pkgconfig/sk.pc").contains(&format!("prefix={prefix}\n")));
+    assert!(read("lib/pkgconfig/sk.pc").contains(&format!("includedir={prefix}/include\n")));
+    assert!(read("lib/cmake/sk/skConfig.cmake").contains(&format!("\"{prefix}/lib/libsk.a\"")));
+
+    for bad in ["a b", "a&b", "a\tb", "a'b", "a\"b", "a\\b", "a`b", "a#b", "a;b", "a$$b"] {
+        let prefix = tree.join("bad").join(bad);
+        let refused = install_as_root(&tree, &prefix.display().to_string());
+        assert!(!refused.status.success() && refused.stderr.contains("PREFIX"), "{bad}: {refused:?}");
+        assert!(!tree.join("bad").exists(), "{bad}");
+    }
+}
+
 /// What is installed, in full; and nothing of it is left after `make uninstall`.
 #[test]
 fn uninstall_removes_what_install_put_there() {
