@@ -28,9 +28,9 @@ BESIDE = --library "$(SHIP)/release" --native="$$(cat "$(NATIVE)")"
 MEASURED = $(BESIDE) --out "$(TARGET)/benches"
 PICTURES = $(TARGET)/bench-venv/bin/python
 
-# What stands between two @ in the templates of packaging/.
-FILL = sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),' \
-	-e 's,@VERSION@,$(VERSION),' -e 's,@SONAME@,$(SONAME),' -e "s,@NATIVE@,$$(cat "$(NATIVE)"),"
+# What stands between two @ in the templates of packaging/. None of it has a ; in it: see `where`.
+FILL = sed -e 's;@PREFIX@;$(PREFIX);' -e 's;@LIBDIR@;$(LIBDIR);' -e 's;@INCLUDEDIR@;$(INCLUDEDIR);' \
+	-e 's;@VERSION@;$(VERSION);' -e 's;@SONAME@;$(SONAME);' -e "s;@NATIVE@;$$(cat "$(NATIVE)");"
 
 .PHONY: all
 all: ## Build the shared and the static library, as they are installed
@@ -149,8 +149,23 @@ wheel: all ## Make the Python package with the library inside (pip)
 man: ## Make the man pages from the header (Python 3)
 	$(PYTHON) docs/man.py include/sk.h "$(TARGET)/man"
 
+# For who installs: root often has no Cargo, and needs none where nothing is to be built.
+.PHONY: built
+built:
+	@if test -f "$(SHIP)/release/libsk.a" && test -f "$(SHIP)/release/libsk.so" && test -s "$(NATIVE)" && \
+		test -z "$$(find Makefile Cargo.toml Cargo.lock build.rs build src -newer "$(NATIVE)")"; then :; \
+	elif command -v $(firstword $(CARGO)) > /dev/null; then $(MAKE) --no-print-directory all; \
+	else echo "The library is not built, or older than its source, and there is no $(CARGO) here: run make first." >&2; exit 1; fi
+
+# sed, the shell, pkg-config and CMake read these in what they are written into.
+.PHONY: where
+where: export WHERE = $(PREFIX)$(LIBDIR)$(INCLUDEDIR)
+where:
+	@case "$$WHERE" in *[[:space:]\"\'\`\$$\\\&\;\#]*) \
+		echo "PREFIX, LIBDIR and INCLUDEDIR can't have blanks in them, nor any of \" ' \` \$$ \\ & ; #" >&2; exit 1;; esac
+
 .PHONY: install
-install: all man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
+install: where built man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	$(INSTALL) -m 644 include/sk.h include/sk.hpp "$(DESTDIR)$(INCLUDEDIR)"
 	$(INSTALL) -m 644 "$(SHIP)/release/libsk.a" "$(DESTDIR)$(LIBDIR)/libsk.a"

@@ -339,9 +339,6 @@ typedef enum sk_option {
     SK_OPT_CONGESTION = 39,
 } sk_option;
 
-/** Family, type and protocol in the low 16 bits; a poller is all zero. */
-typedef struct Kind Kind;
-
 /** How the library is set up. Zero it, set size, then what you need. */
 typedef struct sk_config {
     /** `sizeof(sk_config)`. */

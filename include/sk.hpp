@@ -6,18 +6,21 @@
  * takes a std::error_code& at the end, which it sets (and clears on success). The codes are those
  * of enum sk_error, and compare with std::errc too: ec == SK_ETIMEDOUT, ec == std::errc::timed_out.
  *
- * Threads. Any member may be called from any thread at any time, but for moving, swapping and
- * destroying an object. close() wakes every thread that is inside a call on the same object, and
+ * Threads. Any member may be called from any thread at any time, but what takes the handle from an
+ * object: moving, swapping and destroying it, release() and into_fd(). Nothing else may run on the
+ * object beside these. close() wakes every thread that is inside a call on the same object, and
  * leaves the number of the handle where it is: no value is ever issued twice, so a call that comes
  * later gets SK_EBADHANDLE.
  */
 #ifndef SK_HPP
 #define SK_HPP
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ratio>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -124,7 +127,30 @@ inline std::size_t count(std::int64_t result) noexcept {
     return result < 0 ? 0 : static_cast<std::size_t>(result);
 }
 
+/* The results where a text can't be handed to C whole. */
+constexpr std::int64_t bad_address = SK_EADDRFORMAT;
+constexpr std::int64_t bad_text = SK_EINVAL;
+
 } // namespace detail
+
+/* --- Texts --------------------------------------------------------------------------------- */
+
+/* A text that a function takes: a literal, a pointer to one with a NUL at its end, or a std::string.
+ * A std::string with a NUL inside, where C would take it to end, is refused: as an address that is
+ * none (SK_EADDRFORMAT), or else with SK_EINVAL. */
+class c_string {
+public:
+    c_string(const char *text) noexcept : text_(text), whole_(true) {}
+    c_string(const std::string &text) noexcept : text_(text.c_str()), whole_(text.find('\0') == std::string::npos) {}
+
+    const char *get() const noexcept { return text_; }
+    /* Whether C sees all of it. */
+    bool whole() const noexcept { return whole_; }
+
+private:
+    const char *text_;
+    bool whole_;
+};
 
 /* --- Time ---------------------------------------------------------------------------------- */
 
@@ -141,12 +167,29 @@ public:
 private:
     explicit limit(std::int64_t ms) noexcept : ms_(ms) {}
 
-    template <class Duration>
-    static std::int64_t round_up(Duration time) noexcept {
-        if (time <= Duration::zero()) return 0;
-        if (time >= std::chrono::duration<double, std::milli>(9.2e18)) return INT64_MAX;
-        const auto ms = std::chrono::duration_cast<std::chrono::duration<std::int64_t, std::milli>>(time);
-        return ms.count() + (ms < time ? 1 : 0);
+    template <class Rep, class Period>
+    static std::int64_t round_up(std::chrono::duration<Rep, Period> time) noexcept {
+        /* Not "<= zero", which is false for what is not a number. */
+        if (!(time > time.zero())) return 0;
+        return round_up(time, std::integral_constant<bool, std::chrono::treat_as_floating_point<Rep>::value>());
+    }
+
+    template <class Rep, class Period>
+    static std::int64_t round_up(std::chrono::duration<Rep, Period> time, std::true_type) noexcept {
+        const Rep ms = std::chrono::duration<Rep, std::milli>(time).count();
+        if (ms >= static_cast<Rep>(9223372036854775808.0)) return INT64_MAX;
+        const std::int64_t whole = static_cast<std::int64_t>(ms);
+        return whole + (static_cast<Rep>(whole) < ms ? 1 : 0);
+    }
+
+    /* By whole periods and what is left of one, so that no product runs over. */
+    template <class Rep, class Period>
+    static std::int64_t round_up(std::chrono::duration<Rep, Period> time, std::false_type) noexcept {
+        using ratio = std::ratio_divide<Period, std::milli>;
+        const std::uint64_t num = ratio::num, den = ratio::den, most = INT64_MAX;
+        const std::uint64_t count = static_cast<std::uint64_t>(time.count());
+        const std::uint64_t rest = (count % den * num + den - 1) / den;
+        return count / den > (most - rest) / num ? INT64_MAX : static_cast<std::int64_t>(count / den * num + rest);
     }
 
     std::int64_t ms_;
@@ -154,15 +197,48 @@ private:
 
 /* --- Buffers ------------------------------------------------------------------------------- */
 
-/* Bytes to send: from a pointer and a length, a text, or anything with data() and size() whose
- * elements are plain bytes in memory (std::string, std::vector, std::array, std::span). */
+namespace detail {
+
+/* What is sent and received as it lies in memory. A list of pieces is no bytes, nor are pointers. */
+template <class T, class Element = typename std::remove_cv<typename std::remove_all_extents<T>::type>::type>
+struct is_plain
+    : std::integral_constant<bool, std::is_trivially_copyable<Element>::value && !std::is_pointer<Element>::value &&
+                                       !std::is_same<Element, sk_buf>::value && !std::is_same<Element, sk_dgram>::value> {};
+
+/* The elements of what has data(). */
+template <class Range>
+using element = typename std::remove_pointer<decltype(std::declval<Range>().data())>::type;
+
+/* The bytes of an array: of characters a text, which ends before its first NUL, if there is one. */
+template <class Element>
+std::size_t length(const Element *, std::size_t size) noexcept {
+    return size;
+}
+inline std::size_t length(const char *array, std::size_t size) noexcept {
+    const void *nul = std::memchr(array, 0, size);
+    return nul ? static_cast<std::size_t>(static_cast<const char *>(nul) - array) : size;
+}
+#ifdef __cpp_char8_t
+inline std::size_t length(const char8_t *array, std::size_t size) noexcept {
+    return length(reinterpret_cast<const char *>(array), size);
+}
+#endif
+
+} // namespace detail
+
+/* Bytes to send: from a pointer and a length; from anything with data() and size() whose elements
+ * are plain bytes in memory (std::string, std::vector, std::array, std::span); or from an array. One
+ * of char is a text, "hello" has 5 bytes, and any other is sent whole. A pointer alone has no size:
+ * {pointer, size}. */
 class const_buffer {
 public:
     const_buffer(const void *data, std::size_t size) noexcept : data_(data), size_(size) {}
-    const_buffer(const char *text) noexcept : data_(text), size_(std::strlen(text)) {}
 
-    template <class Range, class Element = typename std::remove_pointer<decltype(std::declval<const Range &>().data())>::type,
-              class = typename std::enable_if<std::is_trivially_copyable<Element>::value>::type>
+    template <class Element, std::size_t N, class = typename std::enable_if<detail::is_plain<Element>::value>::type>
+    const_buffer(const Element (&array)[N]) noexcept : data_(array), size_(detail::length(array, sizeof array)) {}
+
+    template <class Range, class Element = detail::element<const Range &>,
+              class = typename std::enable_if<detail::is_plain<Element>::value>::type>
     const_buffer(const Range &range) noexcept : data_(range.data()), size_(range.size() * sizeof(Element)) {}
 
     const void *data() const noexcept { return data_; }
@@ -178,11 +254,12 @@ class mutable_buffer {
 public:
     mutable_buffer(void *data, std::size_t size) noexcept : data_(data), size_(size) {}
 
-    template <class Element, std::size_t N, class = typename std::enable_if<std::is_trivially_copyable<Element>::value>::type>
+    template <class Element, std::size_t N,
+              class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Element (&array)[N]) noexcept : data_(array), size_(sizeof array) {}
 
-    template <class Range, class Element = typename std::remove_pointer<decltype(std::declval<Range &>().data())>::type,
-              class = typename std::enable_if<std::is_trivially_copyable<Element>::value && !std::is_const<Element>::value>::type>
+    template <class Range, class Element = detail::element<Range &>,
+              class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Range &&range) noexcept : data_(range.data()), size_(range.size() * sizeof(Element)) {}
 
     void *data() const noexcept { return data_; }
@@ -202,10 +279,8 @@ public:
     address(const sk_addr &addr) noexcept : addr_(addr) {}
 
     /* "127.0.0.1:80", "[::1]:80", "unix:/run/a.sock", … see sk_addr_parse. */
-    explicit address(const std::string &text) : addr_() { detail::checked(sk_addr_parse(text.c_str(), &addr_), "sk_addr_parse"); }
-    address(const std::string &text, std::error_code &error) noexcept : addr_() {
-        detail::told(sk_addr_parse(text.c_str(), &addr_), error);
-    }
+    explicit address(c_string text) : addr_() { detail::checked(parse(text), "sk_addr_parse"); }
+    address(c_string text, std::error_code &error) noexcept : addr_() { detail::told(parse(text), error); }
 
     int family() const noexcept { return addr_.family; }
     std::uint16_t port() const noexcept { return addr_.port; }
@@ -224,17 +299,21 @@ public:
     friend bool operator!=(const address &a, const address &b) noexcept { return !(a == b); }
 
 private:
+    std::int64_t parse(c_string text) noexcept {
+        return text.whole() ? sk_addr_parse(text.get(), &addr_) : detail::bad_address;
+    }
+
     sk_addr addr_;
 };
 
 /* The addresses of a host, at most 64, in the system's order of preference: see sk_resolve. */
-inline std::vector<address> resolve(const std::string &host, std::uint16_t port, int family, limit time, std::error_code &error) {
+inline std::vector<address> resolve(c_string host, std::uint16_t port, int family, limit time, std::error_code &error) {
     sk_addr found[64];
-    const std::int64_t count = detail::told(sk_resolve(host.c_str(), port, family, time.ms(), found, 64), error);
-    return std::vector<address>(found, found + detail::count(count));
+    const std::int64_t count = host.whole() ? sk_resolve(host.get(), port, family, time.ms(), found, 64) : detail::bad_address;
+    return std::vector<address>(found, found + detail::count(detail::told(count, error)));
 }
 
-inline std::vector<address> resolve(const std::string &host, std::uint16_t port, int family = SK_UNSPEC, limit time = limit::forever()) {
+inline std::vector<address> resolve(c_string host, std::uint16_t port, int family = SK_UNSPEC, limit time = limit::forever()) {
     std::error_code error;
     std::vector<address> found = resolve(host, port, family, time, error);
     detail::check(error, "sk_resolve");
@@ -277,7 +356,12 @@ public:
 
 private:
     void reset() noexcept {
-        if (handle_ > 0) sk_close(handle_);
+        if (handle_ > 0) {
+            /* Somebody may have closed it already, which is no error of the caller's. */
+            const int before = errno;
+            sk_close(handle_);
+            errno = before;
+        }
         handle_ = SK_INVALID_HANDLE;
     }
 
@@ -306,8 +390,8 @@ public:
     static socket from_fd(std::int64_t fd, std::error_code &error) noexcept { return socket(made(sk_from_fd(fd), error)); }
 
     /* The near end. */
-    void bind(const char *host, std::uint16_t port) { detail::checked(sk_bind(get(), host, port), "sk_bind"); }
-    void bind(const char *host, std::uint16_t port, std::error_code &error) noexcept { detail::told(sk_bind(get(), host, port), error); }
+    void bind(c_string host, std::uint16_t port) { detail::checked(bind_text(host, port), "sk_bind"); }
+    void bind(c_string host, std::uint16_t port, std::error_code &error) noexcept { detail::told(bind_text(host, port), error); }
     void bind(const address &to) { detail::checked(sk_bind_addr(get(), to.get()), "sk_bind_addr"); }
     void bind(const address &to, std::error_code &error) noexcept { detail::told(sk_bind_addr(get(), to.get()), error); }
 
@@ -323,10 +407,8 @@ public:
     }
 
     /* The far end. */
-    void connect(const char *host, std::uint16_t port) { detail::checked(sk_connect(get(), host, port), "sk_connect"); }
-    void connect(const char *host, std::uint16_t port, std::error_code &error) noexcept {
-        detail::told(sk_connect(get(), host, port), error);
-    }
+    void connect(c_string host, std::uint16_t port) { detail::checked(connect_text(host, port), "sk_connect"); }
+    void connect(c_string host, std::uint16_t port, std::error_code &error) noexcept { detail::told(connect_text(host, port), error); }
     void connect(const address &to) { detail::checked(sk_connect_addr(get(), to.get()), "sk_connect_addr"); }
     void connect(const address &to, std::error_code &error) noexcept { detail::told(sk_connect_addr(get(), to.get()), error); }
 
@@ -364,6 +446,11 @@ public:
     std::size_t recv(mutable_buffer data, int flags, std::error_code &error) const noexcept {
         return detail::count(detail::told(sk_recv(get(), data.data(), data.size(), flags), error));
     }
+    /* A buffer knows its size: one that is told beside it, as in C, would be taken for flags. */
+    std::size_t send(const_buffer, std::size_t) const = delete;
+    std::size_t send(const_buffer, std::size_t, std::error_code &) const = delete;
+    std::size_t recv(mutable_buffer, std::size_t) const = delete;
+    std::size_t recv(mutable_buffer, std::size_t, std::error_code &) const = delete;
     std::size_t send_to(const_buffer data, const address &to, int flags = 0) const {
         return detail::count(detail::checked(sk_send_to(get(), data.data(), data.size(), flags, to.get()), "sk_send_to"));
     }
@@ -446,12 +533,8 @@ public:
         detail::told(sk_get_option(get(), option, &value), error);
         return value;
     }
-    void set_option_text(int option, const char *value) {
-        detail::checked(sk_set_option_text(get(), option, value), "sk_set_option_text");
-    }
-    void set_option_text(int option, const char *value, std::error_code &error) noexcept {
-        detail::told(sk_set_option_text(get(), option, value), error);
-    }
+    void set_option_text(int option, c_string value) { detail::checked(set_text(option, value), "sk_set_option_text"); }
+    void set_option_text(int option, c_string value, std::error_code &error) noexcept { detail::told(set_text(option, value), error); }
     std::string option_text(int option) const {
         std::error_code error;
         std::string text = option_text(option, error);
@@ -472,17 +555,17 @@ public:
     }
 
     /* Groups. */
-    void join_group(const address &group, const address *source = nullptr, const char *interface_name = nullptr) {
-        detail::checked(sk_join_group(get(), group.get(), source ? source->get() : nullptr, interface_name), "sk_join_group");
+    void join_group(const address &group, const address *source = nullptr, c_string interface_name = nullptr) {
+        detail::checked(join_text(group, source, interface_name), "sk_join_group");
     }
-    void join_group(const address &group, const address *source, const char *interface_name, std::error_code &error) noexcept {
-        detail::told(sk_join_group(get(), group.get(), source ? source->get() : nullptr, interface_name), error);
+    void join_group(const address &group, const address *source, c_string interface_name, std::error_code &error) noexcept {
+        detail::told(join_text(group, source, interface_name), error);
     }
-    void leave_group(const address &group, const address *source = nullptr, const char *interface_name = nullptr) {
-        detail::checked(sk_leave_group(get(), group.get(), source ? source->get() : nullptr, interface_name), "sk_leave_group");
+    void leave_group(const address &group, const address *source = nullptr, c_string interface_name = nullptr) {
+        detail::checked(leave_text(group, source, interface_name), "sk_leave_group");
     }
-    void leave_group(const address &group, const address *source, const char *interface_name, std::error_code &error) noexcept {
-        detail::told(sk_leave_group(get(), group.get(), source ? source->get() : nullptr, interface_name), error);
+    void leave_group(const address &group, const address *source, c_string interface_name, std::error_code &error) noexcept {
+        detail::told(leave_text(group, source, interface_name), error);
     }
 
     /* Descriptors and processes. */
@@ -524,29 +607,47 @@ private:
         return detail::told(result, error) < 0 ? SK_INVALID_HANDLE : result;
     }
 
-    friend socket dial(const std::string &, limit, std::error_code &) noexcept;
-    friend socket serve(const std::string &, int, std::error_code &) noexcept;
+    /* The calls that take a text, for both forms. */
+    std::int64_t bind_text(c_string host, std::uint16_t port) noexcept {
+        return host.whole() ? sk_bind(get(), host.get(), port) : detail::bad_address;
+    }
+    std::int64_t connect_text(c_string host, std::uint16_t port) noexcept {
+        return host.whole() ? sk_connect(get(), host.get(), port) : detail::bad_address;
+    }
+    std::int64_t set_text(int option, c_string value) noexcept {
+        return value.whole() ? sk_set_option_text(get(), option, value.get()) : detail::bad_text;
+    }
+    std::int64_t join_text(const address &group, const address *source, c_string name) noexcept {
+        return name.whole() ? sk_join_group(get(), group.get(), source ? source->get() : nullptr, name.get()) : detail::bad_text;
+    }
+    std::int64_t leave_text(const address &group, const address *source, c_string name) noexcept {
+        return name.whole() ? sk_leave_group(get(), group.get(), source ? source->get() : nullptr, name.get()) : detail::bad_text;
+    }
+
+    friend socket dial(c_string, limit, std::error_code &) noexcept;
+    friend socket serve(c_string, int, std::error_code &) noexcept;
 };
 
 /* Connected to "tcp://example.org:80", "udp://…", "unix:///run/a.sock", … see sk_dial. */
-inline socket dial(const std::string &endpoint, limit time, std::error_code &error) noexcept {
-    return socket(socket::made(sk_dial(endpoint.c_str(), time.ms()), error));
+inline socket dial(c_string endpoint, limit time, std::error_code &error) noexcept {
+    return socket(socket::made(endpoint.whole() ? sk_dial(endpoint.get(), time.ms()) : detail::bad_address, error));
 }
-inline socket dial(const std::string &endpoint, limit time = limit::forever()) {
-    return socket(detail::checked(sk_dial(endpoint.c_str(), time.ms()), "sk_dial"));
+inline socket dial(c_string endpoint, limit time = limit::forever()) {
+    return socket(detail::checked(endpoint.whole() ? sk_dial(endpoint.get(), time.ms()) : detail::bad_address, "sk_dial"));
 }
 
 /* Serving "tcp://:8080", … see sk_serve. */
-inline socket serve(const std::string &endpoint, int backlog, std::error_code &error) noexcept {
-    return socket(socket::made(sk_serve(endpoint.c_str(), backlog), error));
+inline socket serve(c_string endpoint, int backlog, std::error_code &error) noexcept {
+    return socket(socket::made(endpoint.whole() ? sk_serve(endpoint.get(), backlog) : detail::bad_address, error));
 }
-inline socket serve(const std::string &endpoint, int backlog = 0) {
-    return socket(detail::checked(sk_serve(endpoint.c_str(), backlog), "sk_serve"));
+inline socket serve(c_string endpoint, int backlog = 0) {
+    return socket(detail::checked(endpoint.whole() ? sk_serve(endpoint.get(), backlog) : detail::bad_address, "sk_serve"));
 }
 
 /* --- Waiting for many ---------------------------------------------------------------------- */
 
-/* Waits for sockets, which it knows by a number of the caller's choice or a pointer. */
+/* Waits for sockets, which it knows by a number of the caller's choice, or by a pointer that
+ * poller::pointer<T>(event) gives back. */
 class poller : public handle {
 public:
     poller() : handle(detail::checked(sk_poller(), "sk_poller")) {}
@@ -560,11 +661,27 @@ public:
     void add(const socket &s, std::uint32_t events, std::uint64_t data, std::error_code &error) noexcept {
         detail::told(sk_poller_add(get(), s.get(), events, data), error);
     }
+    template <class T>
+    void add(const socket &s, std::uint32_t events, T *data) {
+        add(s, events, number(data));
+    }
+    template <class T>
+    void add(const socket &s, std::uint32_t events, T *data, std::error_code &error) noexcept {
+        add(s, events, number(data), error);
+    }
     void modify(const socket &s, std::uint32_t events, std::uint64_t data = 0) {
         detail::checked(sk_poller_modify(get(), s.get(), events, data), "sk_poller_modify");
     }
     void modify(const socket &s, std::uint32_t events, std::uint64_t data, std::error_code &error) noexcept {
         detail::told(sk_poller_modify(get(), s.get(), events, data), error);
+    }
+    template <class T>
+    void modify(const socket &s, std::uint32_t events, T *data) {
+        modify(s, events, number(data));
+    }
+    template <class T>
+    void modify(const socket &s, std::uint32_t events, T *data, std::error_code &error) noexcept {
+        modify(s, events, number(data), error);
     }
     void remove(const socket &s) { detail::checked(sk_poller_remove(get(), s.get()), "sk_poller_remove"); }
     void remove(const socket &s, std::error_code &error) noexcept { detail::told(sk_poller_remove(get(), s.get()), error); }
@@ -577,9 +694,21 @@ public:
         return detail::count(detail::told(sk_poller_wait(get(), events, capacity, time.ms()), error));
     }
 
+    /* The pointer that the socket was added with, of the same type; of a wake it is nullptr. */
+    template <class T>
+    static T *pointer(const sk_event &event) noexcept {
+        return reinterpret_cast<T *>(static_cast<std::uintptr_t>(event.data));
+    }
+
     /* Lets one waiter return with an event of handle 0. */
     void wake() const { detail::checked(sk_poller_wake(get()), "sk_poller_wake"); }
     void wake(std::error_code &error) const noexcept { detail::told(sk_poller_wake(get()), error); }
+
+private:
+    template <class T>
+    static std::uint64_t number(T *data) noexcept {
+        return reinterpret_cast<std::uintptr_t>(data);
+    }
 };
 
 } // namespace sk

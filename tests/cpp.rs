@@ -55,7 +55,7 @@ fn it_works_in_every_standard() {
 #[test]
 fn sanitizers_find_nothing() {
     let mut compiler = compiler("g++", "-std=c++17");
-    compiler.args(["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+    compiler.args(["-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]);
     build_and_run(&mut compiler, &folder().join("sanitized"));
 }
 

@@ -45,13 +45,18 @@ fn header_has_the_version_of_the_library() {
     );
 }
 
-/// Names that the header declares as functions. An `sk_` name before a parenthesis, outside
-/// of comments, is nothing else.
-fn declared(header: &str) -> Vec<String> {
+fn without_comments(header: &str) -> String {
     let mut code = String::new();
     for part in header.split("/*") {
         code += part.split_once("*/").map_or(part, |(_comment, code)| code);
     }
+    code
+}
+
+/// Names that the header declares as functions. An `sk_` name before a parenthesis, outside
+/// of comments, is nothing else.
+fn declared(header: &str) -> Vec<String> {
+    let code = without_comments(header);
     let mut names: Vec<String> = code
         .match_indices('(')
         .map(|(at, _)| {
@@ -67,6 +72,59 @@ fn declared(header: &str) -> Vec<String> {
 #[test]
 fn header_declares_the_listed_functions() {
     assert_eq!(declared(&read_header()), listed());
+}
+
+/// What the header puts into every program that includes it: macros, types, tags, enumerators and
+/// functions, but not members and parameters.
+fn names(header: &str) -> Vec<String> {
+    let code = without_comments(header);
+    let mut names: Vec<String> = Vec::new();
+    // For each bracket that is open, whether names within it are a program's too.
+    let mut open: Vec<bool> = Vec::new();
+    for line in code.lines().map(|line| line.split("//").next().unwrap_or_default()) {
+        if line.starts_with('#') {
+            let macro_name = line.strip_prefix("#define ").and_then(|rest| rest.split_whitespace().next());
+            names.extend(macro_name.map(String::from));
+            continue;
+        }
+        // The brace stays open up to another one of which C++ alone knows.
+        if line.starts_with("extern \"C\"") {
+            open.push(true);
+            continue;
+        }
+        let mut word = String::new();
+        for c in line.chars().chain([' ']) {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                word.push(c);
+                continue;
+            }
+            if !word.is_empty() && !open.contains(&false) {
+                names.push(word.clone());
+            }
+            word.clear();
+            match c {
+                '{' => open.push(line.contains("enum ")),
+                '(' | '[' => open.push(false),
+                '}' | ')' | ']' => drop(open.pop()),
+                _ => {}
+            }
+        }
+    }
+    assert!(open.is_empty(), "brackets");
+    let known = ["typedef", "struct", "enum", "const", "char", "int", "void", "size_t", "int64_t"];
+    names.retain(|name| !known.contains(&&**name) && name.parse::<i64>().is_err());
+    names
+}
+
+#[test]
+fn every_name_is_marked_as_ours() {
+    let names = names(&read_header());
+    for one in ["SK_H", "SK_FOREVER", "SK_EOTHER", "sk_error", "sk_handle", "sk_cred", "sk_peer_cred"] {
+        assert!(names.iter().any(|name| name == one), "{one} was not found");
+    }
+    let foreign: Vec<_> =
+        names.iter().filter(|name| !name.starts_with("sk_") && !name.starts_with("SK_")).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
 }
 
 /// A function's comment and its declaration.

@@ -184,6 +184,75 @@ fn cargo_c_installs_it() {
     assert!(said.contains("[libsk.so.0]") && said.contains("NODELETE"), "{said}");
 }
 
+/// A copy of the tree, with the libraries in it that `make` builds there.
+fn built_tree(name: &str) -> PathBuf {
+    let tree = Path::new(env!("CARGO_TARGET_TMPDIR")).join("install").join(name);
+    let _ = fs::remove_dir_all(&tree);
+    let ship = tree.join("target/ship");
+    fs::create_dir_all(ship.join("release")).expect("a folder");
+    let mut cp = Command::new("cp");
+    cp.current_dir(root()).args(["-R", "Makefile", "Cargo.toml", "Cargo.lock", "build.rs", "build", "src"]);
+    succeed(cp.args(["include", "packaging", "docs"]).arg(&tree));
+    let library = shipped();
+    for file in [&library.archive, library.shared.as_ref().expect("a shared library")] {
+        fs::copy(file, ship.join("release").join(file.file_name().expect("a name"))).expect("a copy");
+    }
+    fs::write(ship.join("native-static-libs"), library.native.join(" ")).expect("a file");
+    tree
+}
+
+/// As `sudo make install` does, where root has nothing of the user's, and no Cargo.
+fn install_as_root(tree: &Path, prefix: &str) -> run::Finished {
+    let mut make = Command::new("make");
+    make.env_clear().env("HOME", "/root");
+    make.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    make.current_dir(tree).args(["CARGO=no-cargo-here", "install", &format!("PREFIX={prefix}")]);
+    run_to_end(&mut make)
+}
+
+#[test]
+fn what_is_built_is_installed_without_cargo() {
+    let tree = built_tree("without-cargo");
+    let prefix = tree.join("prefix");
+    let installed = install_as_root(&tree, &prefix.display().to_string());
+    assert!(installed.status.success(), "{installed:?}");
+    let (_, other) = project("with-cargo");
+    assert_eq!(files(&prefix), files(&other));
+
+    // What is older than its source does not belong to the header that would come with it.
+    let again = tree.join("again");
+    fs::write(tree.join("src/lib.rs"), "").expect("a source");
+    let refused = install_as_root(&tree, &again.display().to_string());
+    assert!(!refused.status.success() && refused.stderr.contains("run make first"), "{refused:?}");
+    assert!(!again.exists());
+
+    // Neither is anything installed where nothing is built.
+    fs::remove_dir_all(tree.join("target")).expect("what was built");
+    let refused = install_as_root(&tree, &again.display().to_string());
+    assert!(!refused.status.success() && refused.stderr.contains("run make first"), "{refused:?}");
+    assert!(!again.exists());
+}
+
+/// The prefix stands in what pkg-config and CMake read.
+#[test]
+fn a_prefix_is_written_down_as_it_is_or_refused() {
+    let tree = built_tree("prefixes");
+    let prefix = tree.join("a,b+c@d=e~f%g|h(한)").display().to_string();
+    let installed = install_as_root(&tree, &prefix);
+    assert!(installed.status.success(), "{installed:?}");
+    let read = |file: &str| fs::read_to_string(Path::new(&prefix).join(file)).expect("a file");
+    assert!(read("lib/pkgconfig/sk.pc").contains(&format!("prefix={prefix}\n")));
+    assert!(read("lib/pkgconfig/sk.pc").contains(&format!("includedir={prefix}/include\n")));
+    assert!(read("lib/cmake/sk/skConfig.cmake").contains(&format!("\"{prefix}/lib/libsk.a\"")));
+
+    for bad in ["a b", "a&b", "a\tb", "a'b", "a\"b", "a\\b", "a`b", "a#b", "a;b", "a$$b"] {
+        let prefix = tree.join("bad").join(bad);
+        let refused = install_as_root(&tree, &prefix.display().to_string());
+        assert!(!refused.status.success() && refused.stderr.contains("PREFIX"), "{bad}: {refused:?}");
+        assert!(!tree.join("bad").exists(), "{bad}");
+    }
+}
+
 /// What is installed, in full; and nothing of it is left after `make uninstall`.
 #[test]
 fn uninstall_removes_what_install_put_there() {

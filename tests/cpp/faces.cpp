@@ -4,8 +4,11 @@
 #include <sk.hpp>
 
 #include <array>
+#include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +33,36 @@ static_assert(!std::is_copy_constructible<sk::socket>::value, "a socket has one 
 static_assert(std::is_nothrow_move_constructible<sk::socket>::value, "and can change it");
 static_assert(!std::is_copy_assignable<sk::poller>::value, "so has a poller");
 static_assert(std::is_nothrow_move_assignable<sk::poller>::value, "which can change it too");
+
+// Whether send and recv take such arguments.
+template <class... Arguments>
+static auto sends(int) -> decltype(std::declval<sk::socket &>().send(std::declval<Arguments>()...), std::true_type());
+template <class... Arguments>
+static std::false_type sends(long);
+template <class... Arguments>
+static auto receives(int) -> decltype(std::declval<sk::socket &>().recv(std::declval<Arguments>()...), std::true_type());
+template <class... Arguments>
+static std::false_type receives(long);
+
+#define SENDS(...) decltype(sends<__VA_ARGS__>(0))::value
+#define RECEIVES(...) decltype(receives<__VA_ARGS__>(0))::value
+
+using letters = char[8];
+using bytes = unsigned char[8];
+using pieces = sk_buf[2];
+using pointers = const char *[2];
+static_assert(SENDS(const char (&)[6]) && SENDS(letters &) && SENDS(bytes &) && SENDS(const bytes &), "arrays");
+static_assert(SENDS(std::string) && SENDS(sk::const_buffer) && SENDS(sk::const_buffer, int), "and others");
+static_assert(RECEIVES(letters &) && RECEIVES(bytes &) && RECEIVES(sk::mutable_buffer, int), "have a size");
+static_assert(!RECEIVES(const letters &) && !RECEIVES(const bytes &) && !RECEIVES(const std::string &), "but no room");
+static_assert(!SENDS(const char *) && !SENDS(char *) && !SENDS(const void *) && !SENDS(unsigned char *), "a pointer has none");
+static_assert(!SENDS(const char *, int) && !SENDS(char *, std::size_t) && !SENDS(const void *, int), "not even with what C takes for it");
+static_assert(!SENDS(const char *, int, std::error_code &) && !RECEIVES(char *, int), "in neither form");
+static_assert(!SENDS(letters &, std::size_t) && !RECEIVES(letters &, std::size_t), "a length is no flags");
+static_assert(!SENDS(letters &, std::size_t, std::error_code &) && !RECEIVES(letters &, long), "of any type");
+static_assert(SENDS(pieces &, int) && RECEIVES(pieces &, int) && SENDS(pieces &, std::size_t), "pieces are a list,");
+static_assert(!SENDS(pieces &) && !SENDS(std::vector<sk_buf>) && !RECEIVES(std::vector<sk_buf> &), "not bytes,");
+static_assert(!SENDS(pointers &) && !RECEIVES(pointers &) && !SENDS(std::vector<const char *>), "nor are pointers");
 
 template <class Call>
 static std::error_code thrown(Call call) {
@@ -68,6 +101,16 @@ static void handles_have_one_owner() {
         CHECK(again.get() == given);
     }
     CHECK(sk_open_count() == before);
+
+    // An object that ends is no call that failed.
+    {
+        sk::socket closed(SK_INET, SK_DGRAM), assigned(SK_INET, SK_DGRAM);
+        closed.close();
+        assigned.close();
+        errno = ERANGE;
+        assigned = sk::socket();
+    }
+    CHECK(errno == ERANGE);
 }
 
 static void errors_are_codes_or_exceptions() {
@@ -103,6 +146,30 @@ static void limits_round_up() {
     CHECK(sk::limit(seconds::max()).ms() == INT64_MAX);
     CHECK(sk::limit(std::chrono::nanoseconds::max()).ms() == 9223372036855);
     CHECK(sk::limit::forever().ms() == SK_FOREVER);
+
+    using real = std::chrono::duration<double>;
+    const double infinity = std::numeric_limits<double>::infinity();
+    CHECK(sk::limit(real(std::nan(""))).ms() == 0);
+    CHECK(sk::limit(real(-infinity)).ms() == 0);
+    CHECK(sk::limit(real(infinity)).ms() == INT64_MAX);
+    CHECK(sk::limit(real(-1e300)).ms() == 0);
+    CHECK(sk::limit(real::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(real(1e-300)).ms() == 1);
+    CHECK(sk::limit(std::chrono::duration<double, std::milli>(9223372036854775808.0)).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<double, std::milli>(9223372036854774784.0)).ms() == 9223372036854774784);
+    CHECK(sk::limit(std::chrono::duration<float>(0.1F)).ms() == 100);
+    CHECK(sk::limit(std::chrono::duration<float, std::ratio<3600>>(3e38F)).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<long double>::max()).ms() == INT64_MAX);
+
+    CHECK(sk::limit(milliseconds::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<std::uint64_t, std::milli>::max()).ms() == INT64_MAX);
+    CHECK(sk::limit(std::chrono::duration<std::uint64_t, std::nano>::max()).ms() == 18446744073710);
+    CHECK(sk::limit(std::chrono::duration<signed char>(1)).ms() == 1000);
+    // Frames: neither one is a multiple of the other.
+    using frames = std::chrono::duration<std::int64_t, std::ratio<1, 60>>;
+    CHECK(sk::limit(frames(1)).ms() == 17 && sk::limit(frames(3)).ms() == 50);
+    CHECK(sk::limit(frames(540000000000000000)).ms() == 9000000000000000000);
+    CHECK(sk::limit(frames::max()).ms() == INT64_MAX);
 }
 
 static void buffers_know_their_size() {
@@ -132,6 +199,26 @@ static void buffers_know_their_size() {
     CHECK(b.send(pieces, 2) == 5 && a.recv(plain, SK_WAITALL) == 5);
 
     std::error_code error;
+    char word[8] = "word";
+    const char full[4] = {'f', 'u', 'l', 'l'};
+    const char *const pointer = word;
+    unsigned char raw[4] = {1, 0, 2, 0};
+    const std::uint16_t wide[2] = {3, 4};
+    CHECK(a.send(word) == 4 && b.recv(plain) == 4 && std::string(plain, 4) == "word");
+    CHECK(a.send(full, 0, error) == 4 && b.recv(plain) == 4 && std::string(plain, 4) == "full");
+    CHECK(a.send({pointer, 2}) == 2 && b.recv(plain) == 2 && std::string(plain, 2) == "wo");
+    CHECK(a.send(sk::const_buffer(pointer, 3), 0) == 3 && b.recv({plain, 5}) == 3 && plain[2] == 'r');
+    CHECK(a.send(raw) == 4 && b.recv(raw) == 4 && raw[2] == 2);
+    CHECK(a.send(wide) == 4 && b.recv(numbers) == 4 && numbers[1] == 4);
+    CHECK(a.send(pieces, 2) == 5 && b.recv(pieces, 2) == 5);
+    CHECK(a.send("") == 0);
+#ifdef __cpp_lib_byte
+    const std::byte byte[3] = {};
+    CHECK(a.send(byte) == 3 && b.recv(plain) == 3 && plain[2] == 0);
+#endif
+#ifdef __cpp_char8_t
+    CHECK(a.send(u8"text") == 4 && b.recv(plain) == 4 && plain[3] == 't');
+#endif
     a.shutdown(SK_SHUT_WRITE);
     CHECK(b.recv_all(plain, error) == 0 && error == SK_EEOF);
     b.close();
@@ -151,6 +238,50 @@ static void addresses_are_values() {
     CHECK(sk::resolve("127.0.0.1", 7).at(0) == sk::address("127.0.0.1:7"));
     CHECK(sk::resolve("127.0.0.1", 7, SK_INET, seconds(1), error).size() == 1 && !error);
     CHECK(sk::resolve("no host.", 7, SK_INET, milliseconds(0), error).empty() && error);
+}
+
+// To C a string would end at a NUL inside, and name something else than the caller meant.
+static void texts_with_a_nul_inside_are_refused() {
+    const std::string nul(1, '\0');
+    std::error_code error;
+    sk::address bad("127.0.0.1:80" + nul + "1", error);
+    CHECK(error == SK_EADDRFORMAT && bad == sk::address());
+    CHECK(thrown([&] { sk::address("127.0.0.1:80" + nul); }) == SK_EADDRFORMAT);
+    CHECK(sk::resolve("127.0.0.1" + nul, 7, SK_INET, seconds(1), error).empty() && error == SK_EADDRFORMAT);
+    CHECK(thrown([&] { sk::resolve("127.0.0.1" + nul + ".example", 7); }) == SK_EADDRFORMAT);
+
+    sk::socket server = sk::serve("tcp://127.0.0.1:0");
+    const std::string endpoint = "tcp://" + server.local_address().to_string();
+    CHECK(!sk::dial(endpoint + nul, seconds(1), error) && error == SK_EADDRFORMAT);
+    CHECK(thrown([&] { sk::dial(endpoint + nul + "0"); }) == SK_EADDRFORMAT);
+    CHECK(!sk::serve("tcp://127.0.0.1:0" + nul, 0, error) && error == SK_EADDRFORMAT);
+    CHECK(thrown([&] { sk::serve("tcp://127.0.0.1:0" + nul); }) == SK_EADDRFORMAT);
+
+    const std::string host = "127.0.0.1";
+    const std::uint16_t port = server.local_address().port();
+    sk::socket s(SK_INET, SK_STREAM);
+    s.bind(host + nul, 0, error);
+    CHECK(error == SK_EADDRFORMAT && thrown([&] { s.bind(host + nul, 0); }) == SK_EADDRFORMAT);
+    s.connect(host + nul, port, error);
+    CHECK(error == SK_EADDRFORMAT && thrown([&] { s.connect(host + nul, port); }) == SK_EADDRFORMAT);
+    s.set_option_text(SK_OPT_CONGESTION, "reno" + nul, error);
+    CHECK(error == SK_EINVAL && thrown([&] { s.set_option_text(SK_OPT_CONGESTION, "reno" + nul); }) == SK_EINVAL);
+    s.bind(host, 0);
+    s.connect(host, port);
+    s.set_option_text(SK_OPT_CONGESTION, std::string("reno"));
+
+    sk::socket member(SK_INET, SK_DGRAM);
+    const sk::address group("239.1.2.3");
+    member.join_group(group, nullptr, "lo" + nul, error);
+    CHECK(error == SK_EINVAL && thrown([&] { member.join_group(group, nullptr, "lo" + nul); }) == SK_EINVAL);
+    member.leave_group(group, nullptr, "lo" + nul, error);
+    CHECK(error == SK_EINVAL && thrown([&] { member.leave_group(group, nullptr, "lo" + nul); }) == SK_EINVAL);
+
+    // What is no text at all is for the C function to answer.
+    CHECK(!sk::dial(nullptr, seconds(1), error) && error == SK_EINVAL);
+    sk::socket any(SK_INET, SK_DGRAM);
+    any.bind(nullptr, 0);
+    CHECK(any.local_address().port() != 0);
 }
 
 static void datagrams_go_and_come() {
@@ -194,6 +325,15 @@ static void a_poller_tells_who_is_ready() {
     std::thread other([&] { poller.wake(); });
     CHECK(poller.wait(&event, 1) == 1 && event.handle == SK_INVALID_HANDLE);
     other.join();
+    CHECK(sk::poller::pointer<sk::socket>(event) == nullptr);
+    poller.add(both.first, SK_READABLE, &both);
+    CHECK(poller.wait(&event, 1) == 1 && (sk::poller::pointer<std::pair<sk::socket, sk::socket>>(event)) == &both);
+    const char *const name = "first";
+    std::error_code error;
+    poller.modify(both.first, SK_READABLE, name, error);
+    CHECK(!error && poller.wait(&event, 1) == 1 && sk::poller::pointer<const char>(event) == name);
+    poller.modify(both.first, SK_READABLE, 0);
+    CHECK(poller.wait(&event, 1) == 1 && event.data == 0);
     CHECK(both.first.wait(SK_READABLE, milliseconds(0)) && !both.second.wait(SK_READABLE, milliseconds(0)));
 }
 
@@ -230,6 +370,7 @@ int main() {
     limits_round_up();
     buffers_know_their_size();
     addresses_are_values();
+    texts_with_a_nul_inside_are_refused();
     datagrams_go_and_come();
     a_poller_tells_who_is_ready();
     close_wakes_another_thread();
