@@ -362,6 +362,143 @@ CASE_WITHIN(a_shutdown_ends_the_calls_of_its_direction, 60)
     }
 }
 
+/* --- Where the system would wait all the same ------------------------------------------------- */
+
+static void accept_once(void *argument)
+{
+    struct scene *x = argument;
+    x->result = sk_accept(x->s, NULL);
+}
+CASE(a_shut_unix_listener_keeps_no_accept)
+{
+    for (int type = 0; type < 2; type++) {
+        for (int way = 0; way < 3; way++) {
+            struct scene x;
+            struct thread t;
+            memset(&x, 0, sizeof x);
+            x.s = unix_bound(type == 0 ? SK_STREAM : SK_SEQPACKET, 1, &x.to);
+            if (way == 1) keep(&x, MADE(sk_dup(x.s)));
+            CHECK_OK(sk_set_timeout(x.s, way == 2 ? 15000 : SK_FOREVER));
+            thread_start(&t, accept_once, &x);
+            CHECK(wait_until_asleep(&t));
+            int64_t begin = now_us();
+            CHECK_OK(sk_shutdown(x.s, SK_SHUT_READ));
+            thread_join(&t);
+            CHECK_EQ(x.result, SK_EINVAL);
+            CHECK_LT(t.ended_us - begin, 2000000);
+            CHECK_OK(sk_set_timeout(x.s, 0));
+            CHECK_FAILS(sk_accept(x.s, NULL), SK_EINVAL);
+            done(&x);
+        }
+    }
+}
+
+/* Such a socket can connect again. */
+CASE(a_shut_listener_connects_within_its_limit)
+{
+    struct scene x;
+    memset(&x, 0, sizeof x);
+    full_tcp_queue(&x);
+    keep(&x, x.s);
+    x.s = tcp_listener(SK_INET, 1);
+    CHECK_OK(sk_shutdown(x.s, SK_SHUT_READ));
+    CHECK_OK(sk_set_timeout(x.s, 300));
+    int64_t begin = now_us();
+    CHECK_FAILS(sk_connect_addr(x.s, &x.to), SK_ETIMEDOUT);
+    CHECK_GE(now_us() - begin, 300000);
+    CHECK_LT(now_us() - begin, 5300000);
+    done(&x);
+}
+
+static void connect_often(void *argument)
+{
+    struct scene *x = argument;
+    for (int i = 0; i < 300; i++) CHECK_EQ(sk_connect_addr(x->s, &x->to), SK_ETIMEDOUT);
+}
+CASE(threads_that_connect_one_unix_socket_keep_their_limits)
+{
+    struct scene x;
+    struct thread t[4];
+    memset(&x, 0, sizeof x);
+    full_unix_queue(&x);
+    CHECK_OK(sk_set_timeout(x.s, 1));
+    for (int i = 0; i < 4; i++) thread_start(&t[i], connect_often, &x);
+    for (int i = 0; i < 4; i++) thread_join(&t[i]);
+    done(&x);
+}
+
+/* It is never writable; and a wake is nothing to write. */
+CASE(a_woken_poller_is_readable_only)
+{
+    sk_handle p = MADE(sk_poller());
+    CHECK_OK(sk_poller_wake(p));
+    static const uint32_t events[] = {SK_WRITABLE, 0};
+    for (int i = 0; i < 2; i++) {
+        sk_poll_item item = {p, events[i], 0};
+        int64_t begin = now_us();
+        CHECK_GIVES(sk_wait(p, events[i], 30), 0);
+        CHECK_GE(now_us() - begin, 30000);
+        begin = now_us();
+        CHECK_GIVES(sk_poll(&item, 1, 30), 0);
+        CHECK_GE(now_us() - begin, 30000);
+    }
+    CHECK_GIVES(sk_wait(p, SK_READABLE, 0), 1);
+    CHECK_OK(sk_close(p));
+}
+
+static void wait_writable(void *argument)
+{
+    struct scene *x = argument;
+    x->result = sk_wait(x->s, SK_WRITABLE, SK_FOREVER);
+}
+CASE(a_close_ends_a_wait_on_a_poller_for_anything)
+{
+    struct scene x;
+    struct thread t;
+    memset(&x, 0, sizeof x);
+    x.s = MADE(sk_poller());
+    thread_start(&t, wait_writable, &x);
+    CHECK(wait_until_asleep(&t));
+    CHECK_OK(sk_close(x.s));
+    thread_join(&t);
+    CHECK_EQ(x.result, SK_ECLOSED);
+}
+
+/* --- A copy beside a close --------------------------------------------------------------------- */
+
+static int begun;
+static void meet_both(void)
+{
+    __atomic_fetch_add(&begun, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&begun, __ATOMIC_SEQ_CST) % 2 != 0) sched_yield();
+}
+static void copy_it(void *argument)
+{
+    struct scene *x = argument;
+    meet_both();
+    x->result = sk_dup(x->s);
+}
+CASE(a_copy_made_beside_a_close_lives)
+{
+    for (int i = 0; i < 3000; i++) {
+        struct scene x;
+        struct thread t;
+        memset(&x, 0, sizeof x);
+        stream(&x);
+        thread_start(&t, copy_it, &x);
+        meet_both();
+        CHECK_OK(sk_close(x.s));
+        thread_join(&t);
+        if (x.result > 0) {
+            CHECK_GIVES(sk_send(x.result, "x", 1, 0), 1);
+            CHECK_OK(sk_close(x.result));
+        } else {
+            CHECK(x.result == SK_ECLOSED || x.result == SK_EBADHANDLE);
+        }
+        CHECK_OK(sk_close(x.others[0]));
+    }
+}
+
 /* --- What is waited for comes ---------------------------------------------------------------- */
 
 static void make_ready(const struct row *row, struct scene *x)
