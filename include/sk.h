@@ -743,7 +743,8 @@ int sk_shutdown(sk_handle s, int how);
  * promptly, with `SK_ECLOSED`; this call does not wait for them, and their buffers must live
  * until they have returned. What was accepted for sending is delivered in the
  * background. Never blocks. Others that share the socket (`sk_dup`, a forked process) keep
- * it, except where a call was already blocked on this handle when their copy was made.
+ * it, except where a call was already blocked on this handle when their copy was made, and there was
+ * not a moment without any call since.
  *
  * s: a handle.
  *
@@ -1344,6 +1345,9 @@ int sk_poller_remove(sk_handle p, sk_handle s);
 /**
  * Waits until handles in a poller are ready. No wait that began after `sk_close` returned
  * reports the handle that was closed.
+ *
+ * An error that an earlier call has left for the next one is told by that, by `sk_wait` and by `sk_poll`,
+ * not here: the system knows nothing of it any more.
  *
  * p: a poller.
  * out, capacity: where to put the events, as many as there are and fit; 1 at least. What is

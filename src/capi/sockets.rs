@@ -305,7 +305,8 @@ pub extern "C" fn sk_shutdown(s: sk_handle, how: c_int) -> c_int {
 /// promptly, with `SK_ECLOSED`; this call does not wait for them, and their buffers must live
 /// until they have returned. What was accepted for sending is delivered in the
 /// background. Never blocks. Others that share the socket (`sk_dup`, a forked process) keep
-/// it, except where a call was already blocked on this handle when their copy was made.
+/// it, except where a call was already blocked on this handle when their copy was made, and there was
+/// not a moment without any call since.
 ///
 /// s: a handle.
 ///

@@ -132,6 +132,9 @@ pub extern "C" fn sk_poller_remove(p: sk_handle, s: sk_handle) -> c_int {
 /// Waits until handles in a poller are ready. No wait that began after `sk_close` returned
 /// reports the handle that was closed.
 ///
+/// An error that an earlier call has left for the next one is told by that, by `sk_wait` and by `sk_poll`,
+/// not here: the system knows nothing of it any more.
+///
 /// p: a poller.
 /// out, capacity: where to put the events, as many as there are and fit; 1 at least. What is
 /// behind those that the result counts may be overwritten too.
