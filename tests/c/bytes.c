@@ -315,6 +315,26 @@ CASE(recv_all_meets_the_end)
     }
 }
 
+/* A peer that ends with something unread resets the connection, behind what it has sent. */
+CASE(recv_all_tells_a_reset_behind_some_bytes)
+{
+    for (int way = 0; way < 3; way++) {
+        sk_handle p[2];
+        char b[20];
+        size_t n = 4711;
+        unix_pair(SK_STREAM, p);
+        if (way == 1) CHECK_OK(sk_set_timeout(p[0], 5000));
+        if (way == 2) (void)MADE(sk_dup(p[0]));
+        CHECK_GIVES(sk_send(p[0], "unread", 6, 0), 6);
+        CHECK_GIVES(sk_send(p[1], "0123456789", 10, 0), 10);
+        CHECK_OK(sk_close(p[1]));
+        CHECK_FAILS(sk_recv_all(p[0], b, sizeof b, &n), SK_ECONNRESET);
+        CHECK_EQ(n, 10);
+        CHECK_FAILS(sk_recv_all(p[0], b, sizeof b, &n), SK_EEOF);
+        CHECK_OK(sk_close(p[0]));
+    }
+}
+
 CASE(all_says_how_far_it_came_within_a_limit)
 {
     for (int i = 0; i < STREAMS; i++) {
