@@ -95,6 +95,13 @@ pub fn otherwise(raw: i64, call: impl FnOnce(&Socket) -> Result<usize>) -> Count
     }
 }
 
+/// The same, once for all the calls where some instructions more make no difference.
+#[cold]
+#[inline(never)]
+pub fn long_way(raw: i64, call: &mut dyn FnMut(&Socket) -> Result<usize>) -> Count {
+    otherwise(raw, call)
+}
+
 /// The end of a plain call that moved nothing. `again` is the call once more, where a signal
 /// came or the descriptor turned out to be non-blocking.
 #[cold]

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 
 use super::flags::{Receive, SK_DONTWAIT};
 use super::pinned::Socket;
-use super::plain::{Plain, otherwise, part, rest, unmoved};
+use super::plain::{Plain, long_way, otherwise, part, rest, unmoved};
 use super::wait::{Call, Stop};
 use crate::error::{Code, Count, Result};
 use crate::handle::slot::{Direction, mark};
@@ -127,14 +127,14 @@ pub fn recv_all(raw: i64, data: Buffer, received: &mut usize) -> Count {
 #[inline(never)]
 pub fn recv_with(raw: i64, data: Buffer, flags: c_int) -> Count {
     if flags != SK_DONTWAIT {
-        return otherwise(raw, move |socket| socket.recv(data, flags));
+        return long_way(raw, &mut move |socket| socket.recv(data, flags));
     }
     match Plain::pin(raw) {
         Some(plain) => match calls::recv_plain(plain.fd, data, message::DONTWAIT) {
             (Answer(received @ 1..), _) => plain.done(raw, received),
             (answer, data) => unmoved(raw, plain, answer, true, &mut move |socket| socket.recv(data, flags)),
         },
-        None => otherwise(raw, move |socket| socket.recv(data, flags)),
+        None => long_way(raw, &mut move |socket| socket.recv(data, flags)),
     }
 }
 
@@ -143,7 +143,7 @@ pub fn recv_with(raw: i64, data: Buffer, flags: c_int) -> Count {
 pub fn recv_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
     let dont_wait = flags == SK_DONTWAIT;
     if flags != 0 && !dont_wait {
-        return otherwise(raw, move |socket| socket.recv_pieces(pieces, flags));
+        return long_way(raw, &mut move |socket| socket.recv_pieces(pieces, flags));
     }
     match Plain::pin(raw) {
         Some(plain) => {
@@ -154,7 +154,7 @@ pub fn recv_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
                 }),
             }
         }
-        None => otherwise(raw, move |socket| socket.recv_pieces(pieces, flags)),
+        None => long_way(raw, &mut move |socket| socket.recv_pieces(pieces, flags)),
     }
 }
 

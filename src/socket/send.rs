@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 use super::flags::Send;
 use super::pinned::Socket;
-use super::plain::{Plain, otherwise, part, rest, unmoved};
+use super::plain::{Plain, long_way, otherwise, part, rest, unmoved};
 use super::wait::{Call, SLICE, Stop};
 use crate::error::{Code, Count, Result};
 use crate::handle::slot::{Direction, mark};
@@ -86,7 +86,7 @@ pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
 #[inline(never)]
 pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
     let Ok(asked) = Send::new(flags) else {
-        return otherwise(raw, move |socket| socket.send(data, flags));
+        return long_way(raw, &mut move |socket| socket.send(data, flags));
     };
     match Plain::pin(raw) {
         Some(plain) => match calls::send_plain(plain.fd, data, asked.for_kernel()) {
@@ -95,7 +95,7 @@ pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
                 unmoved(raw, plain, answer, asked.dont_wait(), &mut move |socket| socket.send(data, flags))
             }
         },
-        None => otherwise(raw, move |socket| socket.send(data, flags)),
+        None => long_way(raw, &mut move |socket| socket.send(data, flags)),
     }
 }
 
@@ -103,7 +103,7 @@ pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
 #[inline(never)]
 pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
     let Ok(asked) = Send::new(flags) else {
-        return otherwise(raw, move |socket| socket.send_pieces(pieces, flags));
+        return long_way(raw, &mut move |socket| socket.send_pieces(pieces, flags));
     };
     match Plain::pin(raw) {
         Some(plain) => match vector::send_plain(plain.fd, pieces, asked.for_kernel()) {
@@ -112,7 +112,7 @@ pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
                 socket.send_pieces(pieces, flags)
             }),
         },
-        None => otherwise(raw, move |socket| socket.send_pieces(pieces, flags)),
+        None => long_way(raw, &mut move |socket| socket.send_pieces(pieces, flags)),
     }
 }
 
