@@ -92,7 +92,7 @@ fn received_from(
             plain.done(raw, 0)
         }
         _ => {
-            let count = rest(raw, |socket| socket.recv_from(data, 0, from), plain, answer);
+            let count = unmoved(raw, plain, answer, false, &mut |socket| socket.recv_from(data, 0, from));
             if answer == Answer(0) && count.to_c() == 0 {
                 from.write(Address::NONE);
             }
@@ -114,12 +114,14 @@ pub fn recv_all(raw: i64, data: Buffer, received: &mut usize) -> Count {
                 }
                 (answer, data) => {
                     let answer = part(answer, received);
-                    rest(raw, |socket| socket.recv_all(data, received), plain, answer)
+                    unmoved(raw, plain, answer, false, &mut |socket| socket.recv_all(data, received))
                 }
             }
         }
-        Some(plain) => rest(raw, |socket| socket.recv_all(data, received), plain, Answer::AGAIN),
-        None => otherwise(raw, |socket| socket.recv_all(data, received)),
+        Some(plain) => {
+            unmoved(raw, plain, Answer::AGAIN, false, &mut |socket| socket.recv_all(data, received))
+        }
+        None => long_way(raw, &mut |socket| socket.recv_all(data, received)),
     }
 }
 

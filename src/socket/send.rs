@@ -52,14 +52,16 @@ fn send_to_inet6(raw: i64, data: &[u8], to: &Address) -> Count {
     };
     let is_internet = [Family::SK_INET as u16, Family::SK_INET6 as u16].contains(&to.family);
     if !is_internet || !plain.is_inet6_datagram() {
-        return rest(raw, |socket| socket.send_to(data, 0, to), plain, Answer::AGAIN);
+        return unmoved(raw, plain, Answer::AGAIN, false, &mut |socket| socket.send_to(data, 0, to));
     }
     let inet6 = Inet6::new(to);
     match calls::send_to_plain(plain.fd, data, &inet6) {
         (Answer(sent @ 1..), _) => plain.done(raw, sent),
         // Whether the network or the socket is in the way is found out with another try.
-        (Answer::NO_NETWORK, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, Answer::AGAIN),
-        (answer, data) => rest(raw, |socket| socket.send_to(data, 0, to), plain, answer),
+        (Answer::NO_NETWORK, data) => {
+            unmoved(raw, plain, Answer::AGAIN, false, &mut |socket| socket.send_to(data, 0, to))
+        }
+        (answer, data) => unmoved(raw, plain, answer, false, &mut |socket| socket.send_to(data, 0, to)),
     }
 }
 
@@ -74,11 +76,11 @@ pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
             }
             (answer, data) => {
                 let answer = part(answer, sent);
-                rest(raw, |socket| socket.send_all(data, sent), plain, answer)
+                unmoved(raw, plain, answer, false, &mut |socket| socket.send_all(data, sent))
             }
         },
-        Some(plain) => rest(raw, |socket| socket.send_all(data, sent), plain, Answer::AGAIN),
-        None => otherwise(raw, |socket| socket.send_all(data, sent)),
+        Some(plain) => unmoved(raw, plain, Answer::AGAIN, false, &mut |socket| socket.send_all(data, sent)),
+        None => long_way(raw, &mut |socket| socket.send_all(data, sent)),
     }
 }
 
