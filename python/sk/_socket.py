@@ -7,7 +7,7 @@ import io
 import os
 import socket
 from types import TracebackType
-from typing import Any
+from typing import Any, Callable
 
 from . import _api
 from ._address import FAMILIES, NUMBERS, Address, from_c, milliseconds, to_c
@@ -73,16 +73,33 @@ def translate(flags: int) -> int:
     return ours
 
 
-def pointer_to(data: Any) -> tuple[Any, int, Any]:
-    """Where bytes to send begin, how many they are, and what keeps them in place."""
+def address_of(view: memoryview) -> int | None:
+    """Where the bytes of a view are, which stay there until it is released."""
+    # Nothing of ctypes may outlive this: it would hold the buffer as long as an exception lives.
+    return ctypes.addressof(ctypes.c_char.from_buffer(view)) if len(view) else None
+
+
+def with_bytes(data: Any, use: Callable[[Any, int], int]) -> int:
+    """What `use` makes of the place and the number of bytes to send, which stay in place meanwhile."""
     if isinstance(data, bytes):
-        return data, len(data), data
-    view = memoryview(data).cast("B")
-    if view.readonly:
-        copy = bytes(view)
-        return copy, len(copy), copy
-    memory = (ctypes.c_char * len(view)).from_buffer(view)
-    return ctypes.addressof(memory), len(view), memory
+        return use(data, len(data))
+    with memoryview(data) as whole, whole.cast("B") as view:
+        return use(bytes(view) if view.readonly else address_of(view), len(view))
+
+
+def room_in(view: memoryview, size: int, name: str) -> int:
+    """How many bytes to receive into a view: `size`, or as many as fit where that is 0."""
+    if size < 0:
+        raise ValueError(f"negative buffersize in {name}")
+    if size > len(view):
+        raise ValueError("nbytes is greater than the length of the buffer")
+    return size or len(view)
+
+
+def room_for(size: int, name: str) -> ctypes.Array[ctypes.c_char]:
+    if size < 0:
+        raise ValueError(f"negative buffersize in {name}")
+    return ctypes.create_string_buffer(size)
 
 
 class Socket:
@@ -239,58 +256,52 @@ class Socket:
     # --- Moving bytes -------------------------------------------------------------------------
 
     def send(self, data: Any, flags: int = 0) -> int:
-        pointer, length, _keep = pointer_to(data)
-        return check(library.sk_send(self._handle, pointer, length, translate(flags) if flags else 0))
+        ours = translate(flags) if flags else 0
+        return with_bytes(data, lambda at, length: check(library.sk_send(self._handle, at, length, ours)))
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         if flags or self.type != socket.SOCK_STREAM:
             self.send(data, flags)
             return
-        pointer, length, _keep = pointer_to(data)
-        check(library.sk_send_all(self._handle, pointer, length, None))
+        with_bytes(data, lambda at, length: check(library.sk_send_all(self._handle, at, length, None)))
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        if size < 0:
-            raise ValueError("negative buffersize in recv")
-        room = ctypes.create_string_buffer(size)
+        room = room_for(size, "recv")
         got = check(library.sk_recv(self._handle, room, size, translate(flags) if flags else 0))
         return ctypes.string_at(room, min(got, size))
 
-    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        view = memoryview(buffer).cast("B")
-        length = size or len(view)
-        if length > len(view):
-            raise ValueError("buffer too small for requested bytes")
-        if length == 0:
-            return 0
-        memory = (ctypes.c_char * len(view)).from_buffer(view)
-        return check(library.sk_recv(self._handle, memory, length, translate(flags) if flags else 0))
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        with memoryview(buffer) as whole, whole.cast("B") as view:
+            size = room_in(view, nbytes, "recv_into")
+            if size == 0:
+                return 0
+            return check(library.sk_recv(self._handle, address_of(view), size, translate(flags) if flags else 0))
 
     def recvall(self, size: int) -> bytes:
         """Exactly `size` bytes; UnexpectedEnd where the peer ends the stream before."""
-        room = ctypes.create_string_buffer(size)
+        room = room_for(size, "recvall")
         check(library.sk_recv_all(self._handle, room, size, None))
         return room.raw
 
     def sendto(self, data: Any, *rest: Any) -> int:
         """sendto(data, address) or sendto(data, flags, address)."""
         flags, address = rest if len(rest) == 2 else (0, rest[0])
-        pointer, length, _keep = pointer_to(data)
+        ours = translate(flags)
         to = ctypes.byref(to_c(self.family, address)) if address is not None else None
-        return check(library.sk_send_to(self._handle, pointer, length, translate(flags), to))
+        return with_bytes(data, lambda at, length: check(library.sk_send_to(self._handle, at, length, ours, to)))
 
     def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Address]:
-        room = ctypes.create_string_buffer(size)
+        room = room_for(size, "recvfrom")
         source = _api.Addr()
         got = check(library.sk_recv_from(self._handle, room, size, translate(flags), ctypes.byref(source)))
         return ctypes.string_at(room, min(got, size)), from_c(self.family, source)
 
-    def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, Address]:
-        view = memoryview(buffer).cast("B")
-        memory = (ctypes.c_char * len(view)).from_buffer(view)
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Address]:
         source = _api.Addr()
-        length = size or len(view)
-        got = check(library.sk_recv_from(self._handle, memory, length, translate(flags), ctypes.byref(source)))
+        with memoryview(buffer) as whole, whole.cast("B") as view:
+            size = room_in(view, nbytes, "recvfrom_into")
+            at = address_of(view)
+            got = check(library.sk_recv_from(self._handle, at, size, translate(flags), ctypes.byref(source)))
         return got, from_c(self.family, source)
 
     def send_batch(self, batch: Datagrams, count: int | None = None, flags: int = 0) -> int:

@@ -1,5 +1,6 @@
 """The package, against a libsk that SK_LIBRARY names."""
 
+import array
 import contextlib
 import ctypes
 import errno
@@ -146,6 +147,61 @@ class Streams(Case):
             with again.dup() as copy:
                 copy.sendall(b"!")
                 self.assertEqual(b.recv(1), b"!")
+
+
+class Buffers(Case):
+    def datagrams(self):
+        receiver = self.stack.enter_context(sk.serve("udp://127.0.0.1:0"))
+        sender = self.stack.enter_context(sk.dial(f"udp://127.0.0.1:{receiver.getsockname()[1]}"))
+        receiver.settimeout(10)
+        return sender, receiver
+
+    def test_nothing_is_received_beyond_a_buffer(self):
+        sender, receiver = self.datagrams()
+        for receive in (receiver.recv_into, receiver.recvfrom_into):
+            sender.send(b"longer than the buffer")
+            room = bytearray(16)
+            part = memoryview(room)[:4]
+            with self.assertRaises(ValueError):
+                receive(part, 12)
+            with self.assertRaises(ValueError):
+                receive(part, -1)
+            self.assertEqual(room, bytes(16))
+            receive(part, nbytes=3)
+            self.assertEqual(room, b"lon" + bytes(13))
+        for receive in (receiver.recv, receiver.recvfrom, receiver.recvall):
+            with self.assertRaises(ValueError):
+                receive(-1)
+
+    def test_an_empty_buffer_takes_nothing_of_a_stream(self):
+        a, b = self.pair()
+        a.send(b"x")
+        self.assertEqual(b.recv_into(bytearray()), 0)
+        self.assertEqual(b.recvfrom_into(bytearray()), (0, None))
+        self.assertEqual(b.recv(1), b"x")
+
+    def test_a_buffer_is_let_go_after_an_error(self):
+        a, b = self.pair()
+        a.setblocking(False)
+        b.close()
+        room = bytearray(4)
+        for call in (b.send, b.sendall, b.recv_into, b.recvfrom_into):
+            try:
+                call(room)
+            except OSError:
+                room += b"resized while the exception lives"
+            else:
+                self.fail("no error")
+
+    def test_any_buffer_is_sent(self):
+        a, b = self.pair()
+        for data in (b"four", bytearray(b"four"), memoryview(b"four"), memoryview(bytearray(b"four")), array.array("B", b"four")):
+            self.assertEqual(a.send(data), 4)
+            a.sendall(data)
+            self.assertEqual(b.recvall(8), b"fourfour")
+        self.assertEqual(a.send(bytearray()), 0)
+        with self.assertRaises(TypeError):
+            a.send("text")
 
 
 class Failures(Case):
