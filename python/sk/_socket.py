@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import io
+import operator
 import os
 import socket
+import stat
 from types import TracebackType
 from typing import Any, Callable
 
@@ -14,6 +16,7 @@ from ._address import FAMILIES, NUMBERS, Address, from_c, milliseconds, to_c
 from ._batch import Datagrams
 from ._errors import check
 from ._library import library
+from ._wait import Limit, go_on, meanwhile, result_of
 
 TYPES = {
     socket.SOCK_STREAM: _api.SK_STREAM,
@@ -260,10 +263,38 @@ class Socket:
         return with_bytes(data, lambda at, length: check(library.sk_send(self._handle, at, length, ours)))
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        if flags or self.type != socket.SOCK_STREAM:
+        ours = translate(flags) if flags else 0
+        if self.type != socket.SOCK_STREAM:
             self.send(data, flags)
-            return
-        with_bytes(data, lambda at, length: check(library.sk_send_all(self._handle, at, length, None)))
+        elif ours:
+            with_bytes(data, lambda at, length: check(self._send_all(at, length, ours, None, ctypes.c_size_t())))
+        else:
+            with_bytes(data, lambda at, length: check(library.sk_send_all(self._handle, at, length, None)))
+
+    def _send_all(self, at: Any, length: int, flags: int, limit: Limit | None, sent: ctypes.c_size_t) -> int:
+        """As sk_send_all, with flags, and with a limit that may have begun before."""
+        handle, flags_now = self._handle, flags | _api.SK_DONTWAIT
+        result = int(library.sk_send(handle, at, length, flags_now))
+        if result < 0 and (result != _api.SK_EAGAIN or flags & _api.SK_DONTWAIT):
+            return result
+        sent.value = max(result, 0)
+        if sent.value == length:
+            return _api.SK_OK
+        if flags & _api.SK_DONTWAIT:
+            limit = Limit(0)
+        elif limit is None:
+            limit = self._limit(_api.SK_OPT_SEND_TIMEOUT)
+        start = ctypes.cast(at, ctypes.c_void_p).value or 0
+
+        def step(done: int) -> int:
+            return int(library.sk_send(handle, start + done, length - done, flags_now))
+
+        return go_on(handle, _api.SK_WRITABLE, limit, step, sent, length)
+
+    def _limit(self, option: int) -> Limit:
+        value = ctypes.c_int64(_api.SK_FOREVER)
+        library.sk_get_option(self._handle, option, ctypes.byref(value))
+        return Limit(value.value)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         room = room_for(size, "recv")
@@ -314,11 +345,60 @@ class Socket:
         return check(library.sk_recv_batch(self._handle, batch.messages, len(batch), translate(flags)))
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Sends a file without copies; its position moves on by what was sent, as with socket.socket."""
-        file.flush() if file.writable() else None
-        sent = check(library.sk_send_file(self._handle, file.fileno(), offset, -1 if count is None else count))
-        file.seek(offset + sent)
-        return sent
+        """Sends a file, without copies where the system can; its position tells how far it came, also after an
+        error, as with socket.socket. A non-blocking socket sends what it takes now.
+        """
+        if isinstance(file, io.TextIOBase) or "b" not in getattr(file, "mode", "b"):
+            raise ValueError("file should be opened in binary mode")
+        if count is not None and operator.index(count) <= 0:
+            raise ValueError(f"count must be a positive integer (got {count!r})")
+        try:
+            fd = file.fileno()
+            is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        except (AttributeError, OSError):
+            is_regular = False
+        sent = ctypes.c_size_t()
+        try:
+            if is_regular:
+                if file.writable():
+                    file.flush()
+                code = self._send_file(fd, offset, count, sent)
+            else:
+                code = self._send_read(file, offset, count, sent)
+        finally:
+            if sent.value and file.seekable():
+                file.seek(offset + sent.value)
+        if code != _api.SK_EAGAIN or not sent.value:
+            check(code)
+        return sent.value
+
+    def _send_file(self, fd: int, offset: int, count: int | None, sent: ctypes.c_size_t) -> int:
+        handle, limit = self._handle, self._limit(_api.SK_OPT_SEND_TIMEOUT)
+        while count is None or sent.value < count:
+            rest = -1 if count is None else count - sent.value
+            result = int(library.sk_send_file(handle, fd, offset + sent.value, rest))
+            if result <= 0:
+                return meanwhile(result) if sent.value else result
+            sent.value += result
+            if limit.is_over() and offset + sent.value < os.fstat(fd).st_size:
+                return result_of(_api.SK_ETIMEDOUT)
+        return _api.SK_OK
+
+    def _send_read(self, file: Any, offset: int, count: int | None, sent: ctypes.c_size_t) -> int:
+        """For what only Python can read, and what has no place to read from."""
+        limit = self._limit(_api.SK_OPT_SEND_TIMEOUT)
+        if offset:
+            file.seek(offset)
+        while count is None or sent.value < count:
+            data = file.read(65_536 if count is None else min(65_536, count - sent.value))
+            part = ctypes.c_size_t()
+            try:
+                code = self._send_all(bytes(data), len(data), 0, limit, part) if data else _api.SK_OK
+            finally:
+                sent.value += part.value
+            if code < 0 or not data:
+                return code
+        return _api.SK_OK
 
     def makefile(
         self,

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -181,8 +182,7 @@ class Buffers(Case):
         self.assertEqual(b.recv(1), b"x")
 
     def test_a_buffer_is_let_go_after_an_error(self):
-        a, b = self.pair()
-        a.setblocking(False)
+        _, b = self.pair()
         b.close()
         room = bytearray(4)
         for call in (b.send, b.sendall, b.recv_into, b.recvfrom_into):
@@ -202,6 +202,108 @@ class Buffers(Case):
         self.assertEqual(a.send(bytearray()), 0)
         with self.assertRaises(TypeError):
             a.send("text")
+
+
+class Whole(Case):
+    """Calls that move everything, within one limit."""
+
+    def slow_reader(self, b, got, pause=0.0):
+        def read():
+            with contextlib.suppress(OSError):
+                while data := b.recv(65_536):
+                    got.append(data)
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        return thread
+
+    def test_sendall_with_flags_sends_all(self):
+        data = os.urandom(1 << 20) * 8
+        for flags in (0, socket.MSG_NOSIGNAL, socket.MSG_MORE):
+            for each in (data, bytearray(data)):
+                with self.subTest(flags):
+                    a, b = self.pair()
+                    got = []
+                    thread = self.slow_reader(b, got)
+                    a.sendall(each, flags)
+                    a.close()
+                    thread.join()
+                    self.assertTrue(b"".join(got) == data)
+
+    def test_sendall_has_one_limit(self):
+        a, b = self.pair()
+        a.settimeout(0.3)
+        a.set(sk.SK_OPT_SEND_BUFFER, 16_384)
+        b.set(sk.SK_OPT_RECV_BUFFER, 16_384)
+        thread = self.slow_reader(b, [], 0.02)
+        for flags in (0, socket.MSG_MORE):
+            begin = time.monotonic()
+            with self.assertRaises(socket.timeout):
+                a.sendall(bytes(1 << 26), flags)
+            self.assertLess(time.monotonic() - begin, 5)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                a.sendall(bytes(1 << 20), socket.MSG_DONTWAIT)
+        a.close()
+        b.close()
+        thread.join()
+
+    def test_a_file_that_is_not_taken_in_time(self):
+        a, b = self.pair()
+        a.settimeout(0.2)
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(1 << 26))
+            begin = time.monotonic()
+            with self.assertRaises(socket.timeout):
+                a.sendfile(file)
+            self.assertLess(time.monotonic() - begin, 5)
+            sent = file.tell()
+            self.assertGreater(sent, 0)
+            a.close()
+            got = 0
+            while data := b.recv(1 << 20):
+                got += len(data)
+            self.assertEqual(got, sent)
+
+    def test_a_large_file_goes_whole(self):
+        a, b = self.pair()
+        got = []
+        thread = self.slow_reader(b, got)
+        data = os.urandom(1 << 20) * 8
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            self.assertEqual(a.sendfile(file, 1), len(data) - 1)
+            self.assertEqual(file.tell(), len(data))
+            self.assertEqual(a.sendfile(file, 0, 1), 1)
+            self.assertEqual(a.sendfile(file, len(data) + 5), 0)
+        memory = io.BytesIO(data)
+        self.assertEqual(a.sendfile(memory, 0, 10), 10)
+        self.assertEqual(memory.tell(), 10)
+        self.assertEqual(a.sendfile(memory, 2), len(data) - 2)
+        self.assertEqual(memory.tell(), len(data))
+        a.close()
+        thread.join()
+        self.assertTrue(b"".join(got) == data[1:] + data[:1] + data[:10] + data[2:])
+
+    def test_files_that_are_none_to_send(self):
+        a, b = self.pair()
+        with tempfile.TemporaryFile("w+") as text:
+            with self.assertRaises(ValueError):
+                a.sendfile(text)
+        with self.assertRaises(ValueError):
+            a.sendfile(io.StringIO("x"))
+        for count in (0, -1):
+            with self.assertRaises(ValueError):
+                a.sendfile(io.BytesIO(b"x"), 0, count)
+        with self.assertRaises(TypeError):
+            a.sendfile(io.BytesIO(b"x"), 0, 1.5)
+        reading, writing = os.pipe()
+        os.write(writing, b"from a pipe")
+        os.close(writing)
+        with open(reading, "rb") as pipe:
+            self.assertEqual(a.sendfile(pipe), 11)
+        self.assertEqual(b.recvall(11), b"from a pipe")
 
 
 class Failures(Case):
