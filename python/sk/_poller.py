@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from . import _api
-from ._address import milliseconds
+from ._address import fitting, milliseconds
 from ._errors import check
 from ._library import library
 from ._socket import Socket
@@ -18,6 +18,10 @@ class Ready(NamedTuple):
     socket: Socket | None
     events: int
     data: Any
+
+
+def events_of(events: int) -> int:
+    return fitting(events, 0, 0xFFFFFFFF, "events")
 
 
 class Poller:
@@ -42,12 +46,12 @@ class Poller:
 
     def add(self, socket: Socket, events: int = _api.SK_READABLE, data: Any = None) -> None:
         """Waits for the socket too. One that is closed leaves by itself."""
-        check(library.sk_poller_add(self._handle, socket.handle, events, 0))
+        check(library.sk_poller_add(self._handle, socket.handle, events_of(events), 0))
         self._members[socket.handle] = (socket, data)
 
     def modify(self, socket: Socket, events: int, data: Any = None) -> None:
         """Changes what the socket is waited for."""
-        check(library.sk_poller_modify(self._handle, socket.handle, events, 0))
+        check(library.sk_poller_modify(self._handle, socket.handle, events_of(events), 0))
         self._members[socket.handle] = (socket, data)
 
     def remove(self, socket: Socket) -> None:

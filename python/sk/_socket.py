@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Callable
 
 from . import _api
-from ._address import FAMILIES, NUMBERS, Address, from_c, milliseconds, to_c
+from ._address import FAMILIES, NUMBERS, Address, c_int, encoded, fitting, from_c, milliseconds, parts, to_c
 from ._batch import Datagrams
 from ._errors import check
 from ._library import library
@@ -129,7 +129,8 @@ class Socket:
             self._handle = handle
             self._read_kind()
         elif fileno is not None and fileno >= 0:
-            self._handle = check(library.sk_from_fd(fileno))
+            fd = fitting(fileno, 0, (1 << 31) - 1, "fileno")
+            self._handle = check(library.sk_from_fd(fd))
             self._read_kind()
         else:
             # The standard library passes -1 for "the default".
@@ -142,7 +143,7 @@ class Socket:
             self.family: int = socket.AddressFamily(family)
             self.type: int = socket.SocketKind(type)
             self.proto = proto
-            self._handle = check(library.sk_socket(FAMILIES[self.family], TYPES[self.type], proto))
+            self._handle = check(library.sk_socket(FAMILIES[self.family], TYPES[self.type], c_int(proto, "proto")))
         default = socket.getdefaulttimeout()
         if default is not None:
             self.settimeout(default)
@@ -223,7 +224,7 @@ class Socket:
         check(library.sk_bind_addr(self._handle, ctypes.byref(to_c(self.family, address))))
 
     def listen(self, backlog: int = 0) -> None:
-        check(library.sk_listen(self._handle, backlog))
+        check(library.sk_listen(self._handle, c_int(backlog, "backlog")))
 
     def accept(self) -> tuple[Socket, Address]:
         peer = _api.Addr()
@@ -238,9 +239,10 @@ class Socket:
         return ctypes.get_errno() if self._connect(address) < 0 else 0
 
     def _connect(self, address: Address) -> int:
-        if self.family != socket.AF_UNIX and len(address) == 2 and address[0]:
-            host = address[0].encode("idna")
-            return int(library.sk_connect(self._handle, host, address[1]))
+        if self.family != socket.AF_UNIX:
+            host, port = parts(self.family, address)
+            if host and len(address) == 2:
+                return int(library.sk_connect(self._handle, host, port))
         return int(library.sk_connect_addr(self._handle, ctypes.byref(to_c(self.family, address))))
 
     def getsockname(self) -> Address:
@@ -352,6 +354,7 @@ class Socket:
             raise ValueError("file should be opened in binary mode")
         if count is not None and operator.index(count) <= 0:
             raise ValueError(f"count must be a positive integer (got {count!r})")
+        fitting(offset + (count or 0), -(1 << 63), (1 << 63) - 1, "offset and count")
         try:
             fd = file.fileno()
             is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
@@ -450,15 +453,17 @@ class Socket:
 
     def set(self, option: int, value: int | str) -> None:
         """Sets an SK_OPT_… option."""
+        option = c_int(option, "option")
         if isinstance(value, str):
-            check(library.sk_set_option_text(self._handle, option, value.encode()))
+            check(library.sk_set_option_text(self._handle, option, encoded(value)))
         else:
-            check(library.sk_set_option(self._handle, option, value))
+            number = fitting(value, -(1 << 63), (1 << 63) - 1, "value")
+            check(library.sk_set_option(self._handle, option, number))
 
     def get(self, option: int) -> int:
         """Reads an SK_OPT_… option."""
         value = ctypes.c_int64()
-        check(library.sk_get_option(self._handle, option, ctypes.byref(value)))
+        check(library.sk_get_option(self._handle, c_int(option, "option"), ctypes.byref(value)))
         return value.value
 
     def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
@@ -508,10 +513,10 @@ def socketpair(type: int = socket.SOCK_STREAM) -> tuple[Socket, Socket]:
 
 def dial(endpoint: str, timeout: float | None = None) -> Socket:
     """Connected to "tcp://example.org:80", "udp://…", "unix:///run/a.sock", …: see sk_dial."""
-    return Socket(handle=check(library.sk_dial(endpoint.encode(), milliseconds(timeout))))
+    return Socket(handle=check(library.sk_dial(encoded(endpoint), milliseconds(timeout))))
 
 
 def serve(endpoint: str, backlog: int = 0) -> Socket:
     """Serving "tcp://:8080", …: see sk_serve."""
-    return Socket(handle=check(library.sk_serve(endpoint.encode(), backlog)))
+    return Socket(handle=check(library.sk_serve(encoded(endpoint), c_int(backlog, "backlog"))))
 

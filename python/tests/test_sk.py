@@ -325,6 +325,71 @@ class Failures(Case):
         with self.assertRaises(socket.gaierror):
             sk.resolve("no-such-host.invalid", 80, timeout=10)
 
+    def test_numbers_that_do_not_fit(self):
+        a, _ = self.pair()
+        unix = self.stack.enter_context(sk.Socket(socket.AF_UNIX))
+        with sk.Socket() as s, sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, sk.Socket(socket.AF_INET6) as six:
+            for port in (-1, 65_536, 65_536 + 80, 2**64 + 80):
+                for call in (s.bind, s.connect, s.connect_ex):
+                    with self.assertRaises(OverflowError):
+                        call(("127.0.0.1", port))
+                with self.assertRaises(OverflowError):
+                    udp.sendto(b"x", ("127.0.0.1", port))
+                with self.assertRaises(OverflowError):
+                    sk.resolve("127.0.0.1", port)
+            for port in ("80", 80.0, None):
+                for call in (s.bind, s.connect):
+                    with self.assertRaises(TypeError):
+                        call(("127.0.0.1", port))
+            for address in (("::1", 80, 2**20), ("::1", 80, -1), ("::1", 80, 0, 2**32)):
+                with self.assertRaises(OverflowError):
+                    six.bind(address)
+            for backlog in (2**31, 2**33, -(2**40)):
+                with self.assertRaises(OverflowError):
+                    s.listen(backlog)
+                with self.assertRaises(OverflowError):
+                    sk.serve("tcp://127.0.0.1:0", backlog)
+        for value in (2**63, 2**64 + 1):
+            with self.assertRaises(OverflowError):
+                a.set(sk.SK_OPT_KEEPALIVE_IDLE, value)
+        with self.assertRaises(OverflowError):
+            a.set(2**32 + sk.SK_OPT_KEEPALIVE, 1)
+        with self.assertRaises(OverflowError):
+            a.get(2**32 + sk.SK_OPT_KEEPALIVE)
+        with self.assertRaises(OverflowError):
+            sk.Datagrams(1, 8).put(0, b"x", segment=2**32 + 1)
+        with sk.Poller() as poller, self.assertRaises(OverflowError):
+            poller.add(a, 2**32 + sk.SK_READABLE)
+        with self.assertRaises(OverflowError):
+            sk.Socket(fileno=2**64)
+        with tempfile.TemporaryFile() as file, self.assertRaises(OverflowError):
+            file.write(b"x")
+            a.sendfile(file, 2**64)
+        for address in (5, None, 5.5):
+            with self.assertRaises(TypeError):
+                unix.bind(address)
+
+    def test_texts_are_not_cut(self):
+        a, _ = self.pair()
+        with sk.Socket() as s, sk.Socket(socket.AF_UNIX) as unix:
+            for host in ("127.0.0.1\0x", b"127.0.0.1\0x", "localhost\0"):
+                for call in (s.bind, s.connect):
+                    # As socket.socket has it.
+                    with self.assertRaises(TypeError):
+                        call((host, 80))
+                with self.assertRaises(TypeError):
+                    sk.resolve(host, 80)
+            for path in ("/tmp/a\0b", b"/tmp/a\0b"):
+                for call in (unix.bind, unix.connect):
+                    with self.assertRaisesRegex(ValueError, "embedded null"):
+                        call(path)
+            unix.bind(b"\0sk test \0 %d" % os.getpid())
+        for call in (sk.dial, sk.serve):
+            with self.assertRaisesRegex(ValueError, "embedded null"):
+                call("tcp://127.0.0.1:0\0")
+        with self.assertRaisesRegex(ValueError, "embedded null"):
+            a.set(sk.SK_OPT_BIND_DEVICE, "lo\0x")
+
     def test_limits(self):
         a, _ = self.pair()
         a.settimeout(0.02)
