@@ -10,6 +10,7 @@ from ._address import fitting, milliseconds
 from ._errors import check
 from ._library import library
 from ._socket import Socket
+from ._wait import Limit, meanwhile
 
 
 class Ready(NamedTuple):
@@ -62,7 +63,11 @@ class Poller:
     def wait(self, timeout: float | None = None) -> list[Ready]:
         """Who is ready, after at most `timeout` seconds; empty: time is up."""
         events = (_api.Event * self._capacity)()
-        count = check(library.sk_poller_wait(self._handle, events, self._capacity, milliseconds(timeout)))
+        handle, limit = self._handle, Limit(milliseconds(timeout))
+        count = library.sk_poller_wait(handle, events, self._capacity, limit.slice())
+        while count == 0 and limit.left() != 0:
+            count = meanwhile(library.sk_poller_wait(handle, events, self._capacity, limit.slice()))
+        check(count)
         ready = []
         for event in events[:count]:
             socket, data = self._members.get(event.handle, (None, None))

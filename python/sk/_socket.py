@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import io
 import operator
 import os
 import socket
 import stat
+import time
 from types import TracebackType
 from typing import Any, Callable
 
-from . import _api
+from . import _api, _wait
 from ._address import FAMILIES, NUMBERS, Address, c_int, encoded, fitting, from_c, milliseconds, parts, to_c
 from ._batch import Datagrams
-from ._errors import check
+from ._errors import check, fail
 from ._library import library
-from ._wait import Limit, go_on, meanwhile, result_of
+from ._wait import Limit, again, get_ident, go_on, meanwhile, result_of
 
 TYPES = {
     socket.SOCK_STREAM: _api.SK_STREAM,
@@ -90,6 +92,11 @@ def with_bytes(data: Any, use: Callable[[Any, int], int]) -> int:
         return use(bytes(view) if view.readonly else address_of(view), len(view))
 
 
+def beyond(at: Any, count: int) -> Any:
+    """The place so many bytes after another."""
+    return (ctypes.cast(at, ctypes.c_void_p).value or 0) + count if count else at
+
+
 def room_in(view: memoryview, size: int, name: str) -> int:
     """How many bytes to receive into a view: `size`, or as many as fit where that is 0."""
     if size < 0:
@@ -99,7 +106,7 @@ def room_in(view: memoryview, size: int, name: str) -> int:
     return size or len(view)
 
 
-def room_for(size: int, name: str) -> ctypes.Array[ctypes.c_char]:
+def room_for(size: int, name: str) -> Any:
     if size < 0:
         raise ValueError(f"negative buffersize in {name}")
     return ctypes.create_string_buffer(size)
@@ -125,6 +132,8 @@ class Socket:
         self._references = 0
         self._closing = False
         self._timeout: float | None = None
+        # As the library has them, where they are known. Replaced, never emptied: another thread may be filling it.
+        self._limits: dict[int, int] = {}
         if handle is not None:
             self._handle = handle
             self._read_kind()
@@ -228,22 +237,81 @@ class Socket:
 
     def accept(self) -> tuple[Socket, Address]:
         peer = _api.Addr()
-        handle = check(library.sk_accept(self._handle, ctypes.byref(peer)))
+        handle = check(self._accept(peer))
         return Socket(handle=handle), from_c(self.family, peer)
+
+    def _accept(self, peer: _api.Addr) -> int:
+        handle, listens = self._handle, ctypes.c_int64()
+        limit = self._limit(handle, _api.SK_READABLE)
+        library.sk_get_option(handle, _api.SK_OPT_LISTENING, ctypes.byref(listens))
+        if get_ident() != _wait.main_thread or limit.milliseconds == 0 or not listens.value:
+            return int(library.sk_accept(handle, ctypes.byref(peer)))
+        while True:
+            result = limit.wait(handle, _api.SK_READABLE)
+            if result >= 0:
+                result = meanwhile(accept_now(handle, peer))
+            # Another thread or process may have been faster.
+            if result != _api.SK_EAGAIN:
+                return result
 
     def connect(self, address: Address) -> None:
         check(self._connect(address))
 
     def connect_ex(self, address: Address) -> int:
-        """As connect, with the errno instead of an exception."""
-        return ctypes.get_errno() if self._connect(address) < 0 else 0
+        """As connect, with the errno instead of an exception; a host that is not found is one, as with socket.socket."""
+        result = self._connect(address)
+        if result >= 0:
+            return 0
+        if result in (_api.SK_EHOSTNOTFOUND, _api.SK_ERESOLVE):
+            fail(result)
+        if result == _api.SK_ETIMEDOUT and self._timeout is not None:
+            return errno.EAGAIN
+        return ctypes.get_errno()
 
     def _connect(self, address: Address) -> int:
-        if self.family != socket.AF_UNIX:
-            host, port = parts(self.family, address)
-            if host and len(address) == 2:
-                return int(library.sk_connect(self._handle, host, port))
-        return int(library.sk_connect_addr(self._handle, ctypes.byref(to_c(self.family, address))))
+        handle, limit = self._handle, ctypes.c_int64()
+        result = int(library.sk_get_option(handle, _api.SK_OPT_CONNECT_TIMEOUT, ctypes.byref(limit)))
+        if result < 0:
+            return result
+        if self.family == socket.AF_UNIX or len(address) != 2:
+            return self._connect_addr(handle, to_c(self.family, address), limit.value)
+        host, port = parts(self.family, address)
+        family, found = FAMILIES[socket.AddressFamily(self.family)], (_api.Addr * 64)()
+        host = EMPTY[family] if not host else b"255.255.255.255" if host == b"<broadcast>" else host
+        wanted = _api.SK_UNSPEC if self.family == socket.AF_INET6 else family
+        count = library.sk_resolve(host, port, wanted, 0, found, len(found))
+        if count == _api.SK_EAGAIN:
+            # A name. Under a limit the library looks it up such that a close is noticed; without one nothing is.
+            if limit.value > 0 or limit.value < 0 and get_ident() != _wait.main_thread:
+                return int(library.sk_connect(handle, host, port))
+            count = library.sk_resolve(host, port, wanted, _api.SK_FOREVER, found, len(found))
+        result, number = count, ctypes.get_errno()
+        for at in range(1 if limit.value == 0 else count):
+            latest = self._connect_addr(handle, found[at], limit.value)
+            if at == 0 or rank(latest) > rank(result):
+                result, number = latest, ctypes.get_errno()
+            if rank(latest) == FINAL:
+                break
+        ctypes.set_errno(number)
+        return result
+
+    def _connect_addr(self, handle: int, addr: _api.Addr, milliseconds: int) -> int:
+        to, limit = ctypes.byref(addr), Limit(milliseconds)
+        if milliseconds == 0 or get_ident() != _wait.main_thread:
+            return int(library.sk_connect_addr(handle, to))
+        result = connect_within(handle, to, 0, milliseconds)
+        while result in (_api.SK_EINPROGRESS, _api.SK_EALREADY, _api.SK_EAGAIN):
+            if result == _api.SK_EAGAIN:
+                # The queue of a Unix peer is full, and nothing tells when it is not.
+                time.sleep(0.02)
+                waited = result_of(_api.SK_ETIMEDOUT) if limit.is_over() else _api.SK_OK
+            else:
+                waited = limit.wait(handle, _api.SK_WRITABLE)
+            if waited == _api.SK_ETIMEDOUT and result != _api.SK_EAGAIN:
+                # It gives the attempt up.
+                return meanwhile(connect_within(handle, to, 1, milliseconds))
+            result = waited or meanwhile(connect_within(handle, to, 0, milliseconds))
+        return result
 
     def getsockname(self) -> Address:
         addr = _api.Addr()
@@ -260,91 +328,182 @@ class Socket:
 
     # --- Moving bytes -------------------------------------------------------------------------
 
+    def _move(self, call: Any, events: int, at: Any, count: int, flags: int, *rest: Any) -> int:
+        """One call that may have to wait, and did something."""
+        handle = self._handle
+        if get_ident() != _wait.main_thread:
+            result = int(call(handle, at, count, flags, *rest))
+        elif flags & _api.SK_WAITALL:
+            result = self._recv_whole(call, at, count, flags, *rest)
+        else:
+            result = int(call(handle, at, count, flags | _api.SK_DONTWAIT, *rest))
+            if result == _api.SK_EAGAIN and not flags & _api.SK_DONTWAIT:
+                limit, now = self._limit(handle, events), flags | _api.SK_DONTWAIT
+                result = limit.wait(handle, events) or int(call(handle, at, count, now, *rest))
+                if result < 0:
+                    result = again(handle, events, limit, result, lambda: int(call(handle, at, count, now, *rest)))
+        if result < 0:
+            fail(result)
+        return result
+
+    def _limit(self, handle: int, events: int) -> Limit:
+        """The one of a call that begins now."""
+        limits = self._limits
+        milliseconds = limits.get(events)
+        if milliseconds is None:
+            option = _api.SK_OPT_RECV_TIMEOUT if events == _api.SK_READABLE else _api.SK_OPT_SEND_TIMEOUT
+            value = ctypes.c_int64(_api.SK_FOREVER)
+            library.sk_get_option(handle, option, ctypes.byref(value))
+            milliseconds = limits[events] = value.value
+        return Limit(milliseconds)
+
+    def _rest(
+        self,
+        handle: int,
+        events: int,
+        flags: int,
+        step: Callable[[int], int],
+        moved: ctypes.c_size_t,
+        count: int,
+        limit: Limit | None = None,
+    ) -> int:
+        """Goes on where a first try, without waiting, moved less than all."""
+        if flags & _api.SK_DONTWAIT:
+            limit = Limit(0)
+        return go_on(handle, events, limit or self._limit(handle, events), step, moved, count)
+
     def send(self, data: Any, flags: int = 0) -> int:
         ours = translate(flags) if flags else 0
-        return with_bytes(data, lambda at, length: check(library.sk_send(self._handle, at, length, ours)))
+        return with_bytes(data, lambda at, length: self._move(library.sk_send, _api.SK_WRITABLE, at, length, ours))
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        ours = translate(flags) if flags else 0
         if self.type != socket.SOCK_STREAM:
             self.send(data, flags)
-        elif ours:
-            with_bytes(data, lambda at, length: check(self._send_all(at, length, ours, None, ctypes.c_size_t())))
+            return
+        ours = translate(flags) if flags else 0
+        if ours or get_ident() == _wait.main_thread:
+            with_bytes(data, lambda at, length: check(self._send_all(at, length, ours)))
         else:
             with_bytes(data, lambda at, length: check(library.sk_send_all(self._handle, at, length, None)))
 
-    def _send_all(self, at: Any, length: int, flags: int, limit: Limit | None, sent: ctypes.c_size_t) -> int:
+    def _send_all(
+        self, at: Any, length: int, flags: int, sent: ctypes.c_size_t | None = None, limit: Limit | None = None
+    ) -> int:
         """As sk_send_all, with flags, and with a limit that may have begun before."""
-        handle, flags_now = self._handle, flags | _api.SK_DONTWAIT
-        result = int(library.sk_send(handle, at, length, flags_now))
-        if result < 0 and (result != _api.SK_EAGAIN or flags & _api.SK_DONTWAIT):
+        handle, now = self._handle, flags | _api.SK_DONTWAIT
+        result = int(library.sk_send(handle, at, length, now))
+        if result < 0 and result != _api.SK_EAGAIN:
             return result
+        if sent is None:
+            if result == length:
+                return _api.SK_OK
+            sent = ctypes.c_size_t()
         sent.value = max(result, 0)
-        if sent.value == length:
-            return _api.SK_OK
-        if flags & _api.SK_DONTWAIT:
-            limit = Limit(0)
-        elif limit is None:
-            limit = self._limit(_api.SK_OPT_SEND_TIMEOUT)
-        start = ctypes.cast(at, ctypes.c_void_p).value or 0
 
         def step(done: int) -> int:
-            return int(library.sk_send(handle, start + done, length - done, flags_now))
+            return int(library.sk_send(handle, beyond(at, done), length - done, now))
 
-        return go_on(handle, _api.SK_WRITABLE, limit, step, sent, length)
-
-    def _limit(self, option: int) -> Limit:
-        value = ctypes.c_int64(_api.SK_FOREVER)
-        library.sk_get_option(self._handle, option, ctypes.byref(value))
-        return Limit(value.value)
+        return self._rest(handle, _api.SK_WRITABLE, flags, step, sent, length, limit)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         room = room_for(size, "recv")
-        got = check(library.sk_recv(self._handle, room, size, translate(flags) if flags else 0))
-        return ctypes.string_at(room, min(got, size))
+        got = self._move(library.sk_recv, _api.SK_READABLE, room, size, translate(flags) if flags else 0)
+        return bytes(room[: min(got, size)])
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        ours = translate(flags) if flags else 0
         with memoryview(buffer) as whole, whole.cast("B") as view:
             size = room_in(view, nbytes, "recv_into")
             if size == 0:
                 return 0
-            return check(library.sk_recv(self._handle, address_of(view), size, translate(flags) if flags else 0))
+            return self._move(library.sk_recv, _api.SK_READABLE, address_of(view), size, ours)
 
     def recvall(self, size: int) -> bytes:
-        """Exactly `size` bytes; UnexpectedEnd where the peer ends the stream before."""
-        room = room_for(size, "recvall")
-        check(library.sk_recv_all(self._handle, room, size, None))
+        """Exactly `size` bytes; UnexpectedEnd where the peer ends the stream before.
+
+        Where it fails, the `partial` of the exception is what came until then.
+        """
+        room, received = room_for(size, "recvall"), ctypes.c_size_t()
+        try:
+            if get_ident() != _wait.main_thread or self.type != socket.SOCK_STREAM:
+                check(library.sk_recv_all(self._handle, room, size, ctypes.byref(received)))
+            else:
+                check(self._recv_all(room, size, 0, received))
+        except BaseException as error:
+            setattr(error, "partial", room[: received.value])
+            raise
         return room.raw
+
+    def _recv_all(self, at: Any, size: int, flags: int, received: ctypes.c_size_t) -> int:
+        """As sk_recv_all, with flags."""
+        handle, now = self._handle, flags | _api.SK_DONTWAIT
+
+        def step(done: int) -> int:
+            return int(library.sk_recv(handle, beyond(at, done), size - done, now))
+
+        result = step(0)
+        if result < 0 and result != _api.SK_EAGAIN:
+            return result
+        received.value = max(result, 0)
+        if result == 0 < size:
+            return result_of(_api.SK_EEOF)
+        return self._rest(handle, _api.SK_READABLE, flags, step, received, size)
+
+    def _recv_whole(self, call: Any, at: Any, size: int, flags: int, *rest: Any) -> int:
+        """With SK_WAITALL, which the library does not regard where it must not wait."""
+        if self.type != socket.SOCK_STREAM:
+            return self._move(call, _api.SK_READABLE, at, size, flags & ~_api.SK_WAITALL, *rest)
+        if flags & (_api.SK_PEEK | _api.SK_DONTWAIT) or call is library.sk_recvv:
+            return int(call(self._handle, at, size, flags, *rest))
+        received = ctypes.c_size_t()
+        code = self._recv_all(at, size, flags & ~_api.SK_WAITALL, received)
+        return received.value or (0 if code == _api.SK_EEOF else code)
 
     def sendto(self, data: Any, *rest: Any) -> int:
         """sendto(data, address) or sendto(data, flags, address)."""
         flags, address = rest if len(rest) == 2 else (0, rest[0])
         ours = translate(flags)
         to = ctypes.byref(to_c(self.family, address)) if address is not None else None
-        return with_bytes(data, lambda at, length: check(library.sk_send_to(self._handle, at, length, ours, to)))
+        return with_bytes(data, lambda at, length: self._move(library.sk_send_to, _api.SK_WRITABLE, at, length, ours, to))
 
     def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Address]:
         room = room_for(size, "recvfrom")
         source = _api.Addr()
-        got = check(library.sk_recv_from(self._handle, room, size, translate(flags), ctypes.byref(source)))
-        return ctypes.string_at(room, min(got, size)), from_c(self.family, source)
+        ours = translate(flags)
+        got = self._move(library.sk_recv_from, _api.SK_READABLE, room, size, ours, ctypes.byref(source))
+        return bytes(room[: min(got, size)]), from_c(self.family, source)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Address]:
-        source = _api.Addr()
+        source, ours = _api.Addr(), translate(flags)
         with memoryview(buffer) as whole, whole.cast("B") as view:
             size = room_in(view, nbytes, "recvfrom_into")
             at = address_of(view)
-            got = check(library.sk_recv_from(self._handle, at, size, translate(flags), ctypes.byref(source)))
+            got = self._move(library.sk_recv_from, _api.SK_READABLE, at, size, ours, ctypes.byref(source))
         return got, from_c(self.family, source)
 
     def send_batch(self, batch: Datagrams, count: int | None = None, flags: int = 0) -> int:
         """Sends the first `count` datagrams of the batch, in as few system calls as there can be. How many went."""
         count = len(batch) if count is None else min(count, len(batch))
-        return check(library.sk_send_batch(self._handle, batch.messages, count, translate(flags)))
+        if count < 0:
+            raise ValueError("negative count in send_batch")
+        ours, handle = translate(flags), self._handle
+        if get_ident() != _wait.main_thread:
+            return check(library.sk_send_batch(handle, batch.messages, count, ours))
+
+        def step(done: int) -> int:
+            rest = ctypes.byref(batch.messages[done]) if done else batch.messages
+            return int(library.sk_send_batch(handle, rest, count - done, ours | _api.SK_DONTWAIT))
+
+        result = step(0)
+        if result == count or result < 0 and result != _api.SK_EAGAIN:
+            return check(result)
+        sent = ctypes.c_size_t(max(result, 0))
+        code = self._rest(handle, _api.SK_WRITABLE, ours, step, sent, count)
+        return sent.value or check(code)
 
     def recv_batch(self, batch: Datagrams, flags: int = 0) -> int:
         """Waits for the first datagram and takes what is there. How many came."""
-        return check(library.sk_recv_batch(self._handle, batch.messages, len(batch), translate(flags)))
+        return self._move(library.sk_recv_batch, _api.SK_READABLE, batch.messages, len(batch), translate(flags))
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Sends a file, without copies where the system can; its position tells how far it came, also after an
@@ -376,27 +535,43 @@ class Socket:
         return sent.value
 
     def _send_file(self, fd: int, offset: int, count: int | None, sent: ctypes.c_size_t) -> int:
-        handle, limit = self._handle, self._limit(_api.SK_OPT_SEND_TIMEOUT)
+        handle = self._handle
+        limit = self._limit(handle, _api.SK_WRITABLE)
+        most = 0
+        if get_ident() == _wait.main_thread and limit.milliseconds:
+            # An empty one tells whether there is something to wait for.
+            result = int(library.sk_send(handle, None, 0, _api.SK_DONTWAIT))
+            if result < 0 and result != _api.SK_EAGAIN:
+                return result
+            # So much goes without waiting where the socket is ready.
+            most = max(self.get(_api.SK_OPT_SEND_BUFFER) // 4, 1)
         while count is None or sent.value < count:
             rest = -1 if count is None else count - sent.value
+            if most:
+                rest = most if rest < 0 else min(rest, most)
+                result = limit.wait(handle, _api.SK_WRITABLE)
+                if result < 0:
+                    return result
             result = int(library.sk_send_file(handle, fd, offset + sent.value, rest))
             if result <= 0:
-                return meanwhile(result) if sent.value else result
+                return meanwhile(result) if most or sent.value else result
             sent.value += result
+            if limit.milliseconds == 0:
+                return _api.SK_OK
             if limit.is_over() and offset + sent.value < os.fstat(fd).st_size:
                 return result_of(_api.SK_ETIMEDOUT)
         return _api.SK_OK
 
     def _send_read(self, file: Any, offset: int, count: int | None, sent: ctypes.c_size_t) -> int:
         """For what only Python can read, and what has no place to read from."""
-        limit = self._limit(_api.SK_OPT_SEND_TIMEOUT)
+        limit = self._limit(self._handle, _api.SK_WRITABLE)
         if offset:
             file.seek(offset)
         while count is None or sent.value < count:
             data = file.read(65_536 if count is None else min(65_536, count - sent.value))
             part = ctypes.c_size_t()
             try:
-                code = self._send_all(bytes(data), len(data), 0, limit, part) if data else _api.SK_OK
+                code = self._send_all(bytes(data), len(data), 0, part, limit) if data else _api.SK_OK
             finally:
                 sent.value += part.value
             if code < 0 or not data:
@@ -436,6 +611,7 @@ class Socket:
     def settimeout(self, seconds: float | None) -> None:
         """The limit of each call, in seconds; None: none, 0: never wait."""
         check(library.sk_set_timeout(self._handle, milliseconds(seconds)))
+        self._limits = {}
         self._timeout = None if seconds is None else float(seconds)
 
     def gettimeout(self) -> float | None:
@@ -459,6 +635,7 @@ class Socket:
         else:
             number = fitting(value, -(1 << 63), (1 << 63) - 1, "value")
             check(library.sk_set_option(self._handle, option, number))
+            self._limits = {}
 
     def get(self, option: int) -> int:
         """Reads an SK_OPT_… option."""
@@ -485,6 +662,50 @@ class Socket:
 
     def get_inheritable(self) -> bool:
         return os.get_inheritable(self.fileno())
+
+
+#: What "" as a host means to connect to: this machine.
+EMPTY = {_api.SK_INET: b"0.0.0.0", _api.SK_INET6: b"::"}
+
+FINAL = 5
+RANKS = {
+    _api.SK_ECONNREFUSED: 4,
+    _api.SK_ECONNRESET: 4,
+    _api.SK_ETIMEDOUT: 3,
+    _api.SK_EHOSTUNREACH: 1,
+    _api.SK_ENETUNREACH: 0,
+    _api.SK_ECLOSED: FINAL,
+    _api.SK_EISCONN: FINAL,
+}
+
+
+def rank(result: int) -> int:
+    """How far an attempt came to connect to one of several addresses, as in sk_dial."""
+    return FINAL if result >= 0 else RANKS.get(result, 2)
+
+
+def connect_within(handle: int, to: Any, milliseconds: int, usual: int) -> int:
+    """sk_connect_addr under another limit than the usual one of the socket."""
+    library.sk_set_option(handle, _api.SK_OPT_CONNECT_TIMEOUT, milliseconds)
+    try:
+        result = int(library.sk_connect_addr(handle, to))
+        number = ctypes.get_errno()
+    finally:
+        library.sk_set_option(handle, _api.SK_OPT_CONNECT_TIMEOUT, usual)
+    ctypes.set_errno(number)
+    return result
+
+
+def accept_now(handle: int, peer: _api.Addr) -> int:
+    """Accepts without waiting, by a copy: the limit of a listener is that of all threads."""
+    copy = library.sk_dup(handle)
+    if copy < 0:
+        return int(library.sk_accept(handle, ctypes.byref(peer)))
+    library.sk_set_timeout(copy, 0)
+    try:
+        return int(library.sk_accept(copy, ctypes.byref(peer)))
+    finally:
+        library.sk_close(copy)
 
 
 #: The standard library's own, whatever stands in its place now.

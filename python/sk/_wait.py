@@ -1,9 +1,15 @@
-"""One time limit over a call that takes several of the library's."""
+"""Waiting under one limit, and in the main thread such that Python's signal handlers run.
+
+The library goes on after a signal, and Python runs its handlers in the main thread, between two
+calls. So there a call tries without waiting, and then waits in slices.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import os
+import threading
 import time
 from typing import Callable
 
@@ -16,6 +22,21 @@ ERRNOS = {
     _api.SK_EEOF: errno.ENODATA,
     _api.SK_ETIMEDOUT: errno.ETIMEDOUT,
 }
+
+
+#: Milliseconds: how long a signal handler may have to wait for its turn.
+SLICE = 100
+
+get_ident = threading.get_ident
+main_thread = threading.main_thread().ident
+
+
+def _after_fork() -> None:
+    global main_thread
+    main_thread = get_ident()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def result_of(code: int) -> int:
@@ -32,41 +53,49 @@ def meanwhile(result: int) -> int:
 class Limit:
     """Begins to run when it is made."""
 
+    __slots__ = ("milliseconds", "_end")
+
     def __init__(self, milliseconds: int) -> None:
         self.milliseconds = milliseconds
-        self._end = time.monotonic() + milliseconds / 1000
+        self._end = time.monotonic() + milliseconds / 1000 if milliseconds > 0 else 0.0
 
     def left(self) -> int:
         """Milliseconds, rounded up; SK_FOREVER: no limit."""
-        if self.milliseconds < 0:
-            return _api.SK_FOREVER
+        if self.milliseconds <= 0:
+            return self.milliseconds
         return max(0, -int((time.monotonic() - self._end) * 1000 // 1))
 
     def is_over(self) -> bool:
         """Whether a call that waited has to end; never where it must not wait at all."""
         return self.milliseconds > 0 and self.left() == 0
 
+    def slice(self) -> int:
+        """How many milliseconds to wait now."""
+        left = self.left()
+        return SLICE if (left < 0 or left > SLICE) and get_ident() == main_thread else left
+
     def wait(self, handle: int, events: int) -> int:
         """Until the handle is ready: SK_OK, or the code that ended it."""
         if self.milliseconds == 0:
             return result_of(_api.SK_EAGAIN)
-        ready = int(library.sk_wait(handle, events, self.left()))
-        return meanwhile(ready) if ready else result_of(_api.SK_ETIMEDOUT)
+        ready = 0
+        while ready == 0:
+            ready = library.sk_wait(handle, events, self.slice())
+            if ready == 0 and self.left() == 0:
+                return result_of(_api.SK_ETIMEDOUT)
+        return _api.SK_OK if ready > 0 else meanwhile(ready)
 
 
-def again(handle: int, events: int, limit: Limit, call: Callable[[], int]) -> int:
-    """The call's result, once it has one: before, it would have had to wait."""
+def again(handle: int, events: int, limit: Limit, result: int, call: Callable[[], int]) -> int:
+    """The result of a call after a first one; it waits as long as that is SK_EAGAIN."""
     fruitless = 0
-    while True:
-        result = limit.wait(handle, events)
-        if result >= 0:
-            result = meanwhile(call())
-        if result != _api.SK_EAGAIN or limit.milliseconds == 0:
-            return result
+    while result == _api.SK_EAGAIN and limit.milliseconds != 0:
         # A Unix datagram socket is ready though its peer's queue is full.
         fruitless += 1
         if fruitless > 8:
             time.sleep(0.001)
+        result = limit.wait(handle, events) or call()
+    return meanwhile(result)
 
 
 def go_on(
@@ -74,9 +103,9 @@ def go_on(
 ) -> int:
     """Steps on from where a first call came to, until all is moved: SK_OK, or the code that ended it."""
     while moved.value < count:
-        result = meanwhile(step(moved.value))
-        if result == _api.SK_EAGAIN:
-            result = again(handle, events, limit, lambda: step(moved.value))
+        result = step(moved.value)
+        if result < 0:
+            result = again(handle, events, limit, result, lambda: step(moved.value))
         if result <= 0:
             return result if result else result_of(_api.SK_EEOF)
         moved.value += result

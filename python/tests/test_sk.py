@@ -10,6 +10,7 @@ import io
 import os
 import pathlib
 import re
+import signal
 import socket
 import socketserver
 import subprocess
@@ -428,6 +429,229 @@ class Failures(Case):
         self.assertFalse(thread.is_alive())
         # It may have come too late to wait.
         self.assertTrue(isinstance(seen[0], sk.ClosedError) or seen[0].errno == errno.EBADF, seen)
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Signals(Case):
+    """Python's signal handlers run while the main thread waits in a call."""
+
+    def setUp(self):
+        super().setUp()
+        self.ran = 0
+        self.stack.callback(signal.signal, signal.SIGALRM, signal.getsignal(signal.SIGALRM))
+        self.stack.callback(signal.setitimer, signal.ITIMER_REAL, 0)
+
+    def interrupt(self, after=0.1):
+        def handler(*_):
+            raise Interrupted
+
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, after)
+
+    def blocking_calls(self):
+        a, b = self.pair()
+        c, _ = self.pair()
+        d, _ = self.pair()
+        listener = self.stack.enter_context(sk.serve("tcp://127.0.0.1:0"))
+        udp = self.stack.enter_context(sk.serve("udp://127.0.0.1:0"))
+        poller = self.stack.enter_context(sk.Poller())
+        poller.add(a)
+        file = self.stack.enter_context(tempfile.TemporaryFile())
+        file.truncate(1 << 26)
+        unix, far = sk.socketpair(socket.SOCK_DGRAM)
+        self.stack.enter_context(unix)
+        self.stack.enter_context(far)
+        batch = sk.Datagrams(64, 1000)
+        for at in range(64):
+            batch.put(at, bytes(1000))
+
+        def fill():
+            while True:
+                unix.send(b"x")
+
+        def fill_in_batches():
+            while True:
+                unix.send_batch(batch)
+
+        return {
+            "recv": lambda: a.recv(1),
+            "recv, MSG_WAITALL": lambda: a.recv(8, socket.MSG_WAITALL),
+            "recv_into": lambda: a.recv_into(bytearray(4)),
+            "recvfrom": lambda: udp.recvfrom(4),
+            "recvfrom_into": lambda: udp.recvfrom_into(bytearray(4)),
+            "recvall": lambda: a.recvall(5),
+            "recv_batch": lambda: udp.recv_batch(sk.Datagrams(2, 8)),
+            "accept": listener.accept,
+            "poller": lambda: poller.wait(30),
+            "poller without a limit": poller.wait,
+            "sendall": lambda: a.sendall(bytes(1 << 26)),
+            "sendfile": lambda: c.sendfile(file),
+            "sendfile of what only Python reads": lambda: d.sendfile(io.BytesIO(bytes(1 << 26))),
+            "send": fill,
+            "send_batch": fill_in_batches,
+        }, (a, b, c, d, listener, udp, unix)
+
+    def test_they_interrupt_calls(self):
+        for limit in (30, None):
+            calls, sockets = self.blocking_calls()
+            for each in sockets:
+                each.settimeout(limit)
+            for name, call in calls.items():
+                with self.subTest(name, limit=limit):
+                    begin = time.monotonic()
+                    self.interrupt()
+                    with self.assertRaises(Interrupted):
+                        call()
+                    self.assertLess(time.monotonic() - begin, 5)
+
+    def full_listener(self):
+        listener = self.stack.enter_context(sk.Socket(socket.AF_UNIX))
+        listener.bind(b"\0sk full %d" % os.getpid())
+        listener.listen(1)
+        address = listener.getsockname()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = self.stack.enter_context(sk.Socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(address)
+        return listener, address
+
+    def test_they_interrupt_a_connect(self):
+        listener, address = self.full_listener()
+        for limit in (30, None):
+            with sk.Socket(socket.AF_UNIX) as client:
+                client.settimeout(limit)
+                self.interrupt()
+                with self.assertRaises(Interrupted):
+                    client.connect(address)
+        with sk.Socket(socket.AF_UNIX) as client:
+            client.settimeout(0.1)
+            with self.assertRaises(socket.timeout):
+                client.connect(address)
+            self.assertEqual(client.connect_ex(address), errno.EAGAIN)
+            listener.accept()[0].close()
+            client.settimeout(10)
+            client.connect(address)
+
+    def test_they_interrupt_a_connect_over_tcp(self):
+        listener = self.stack.enter_context(sk.Socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        address = listener.getsockname()
+        # Until the queue is full, and the system drops what asks to connect.
+        while True:
+            client = self.stack.enter_context(sk.Socket())
+            client.settimeout(0.3)
+            try:
+                client.connect(address)
+            except socket.timeout:
+                break
+        self.assertEqual(client.connect_ex(address), errno.EAGAIN)
+        client.settimeout(None)
+        for to in (address, ("localhost", address[1])):
+            self.interrupt()
+            with self.assertRaises(Interrupted):
+                client.connect(to)
+        self.assertEqual(client.get(sk.SK_OPT_CONNECT_TIMEOUT), sk.SK_FOREVER)
+        listener.accept()[0].close()
+        client.settimeout(10)
+        client.connect(address)
+
+    def test_handlers_that_return_change_nothing(self):
+        a, b = self.pair()
+        a.settimeout(0.5)
+
+        def handler(*_):
+            self.ran += 1
+
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        begin = time.monotonic()
+        with self.assertRaises(socket.timeout):
+            a.recv(1)
+        took = time.monotonic() - begin
+        self.assertGreaterEqual(took, 0.5)
+        self.assertLess(took, 5)
+        self.assertGreater(self.ran, 1)
+
+    def test_close_wakes_the_main_thread(self):
+        for limit in (30, None):
+            calls, sockets = self.blocking_calls()
+            for each in sockets:
+                each.settimeout(limit)
+            a, listener = sockets[0], sockets[4]
+            for which, call in ((a, calls["recv"]), (listener, calls["accept"])):
+                closer = threading.Timer(0.25, which.close)
+                closer.start()
+                with self.assertRaises(sk.ClosedError) as caught:
+                    call()
+                self.assertEqual(caught.exception.errno, errno.ECANCELED)
+                closer.join()
+        with sk.Poller() as poller:
+            closer = threading.Timer(0.25, poller.close)
+            closer.start()
+            with self.assertRaises(sk.ClosedError):
+                poller.wait()
+            closer.join()
+
+    def test_limits_hold_in_the_main_thread(self):
+        calls, sockets = self.blocking_calls()
+        for each in sockets:
+            each.settimeout(0.15)
+        for name, call in calls.items():
+            if "poller" not in name:
+                with self.subTest(name):
+                    begin = time.monotonic()
+                    with self.assertRaises(socket.timeout):
+                        call()
+                    took = time.monotonic() - begin
+                    self.assertGreaterEqual(took, 0.15)
+                    self.assertLess(took, 5)
+
+    def test_waitall_gives_what_came_until_the_end(self):
+        a, b = self.pair()
+        sender = threading.Timer(0.1, lambda: (a.send(b"12"), time.sleep(0.1), a.send(b"34"), a.close()))
+        sender.start()
+        self.assertEqual(b.recv(3, socket.MSG_WAITALL), b"123")
+        self.assertEqual(b.recv(3, socket.MSG_WAITALL), b"4")
+        self.assertEqual(b.recv(3, socket.MSG_WAITALL), b"")
+        sender.join()
+
+    def test_accept_loses_a_race_and_waits_on(self):
+        listener = self.stack.enter_context(sk.serve("tcp://127.0.0.1:0"))
+        listener.settimeout(0.5)
+        address = listener.getsockname()
+        others = [threading.Thread(target=self.accept_one, args=(listener,)) for _ in range(2)]
+        for other in others:
+            other.start()
+        clients = []
+
+        def connect():
+            for _ in range(2):
+                clients.append(self.stack.enter_context(sk.Socket()))
+                clients[-1].connect(address)
+
+        thread = threading.Timer(0.1, connect)
+        thread.start()
+        accepted = 0
+        begin = time.monotonic()
+        with self.assertRaises(socket.timeout):
+            while True:
+                listener.accept()[0].close()
+                begin = time.monotonic()
+                accepted += 1
+        self.assertLess(time.monotonic() - begin, 0.9)
+        thread.join()
+        for other in others:
+            other.join()
+
+    @staticmethod
+    def accept_one(listener):
+        with contextlib.suppress(socket.timeout):
+            listener.accept()[0].close()
 
 
 class Many(Case):
