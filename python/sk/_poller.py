@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from . import _api
 from ._address import fitting, milliseconds
@@ -44,6 +44,9 @@ class Poller:
     def __del__(self) -> None:
         if getattr(self, "_handle", 0):
             self.close()
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def add(self, socket: Socket, events: int = _api.SK_READABLE, data: Any = None) -> None:
         """Waits for the socket too. One that is closed leaves by itself."""

@@ -11,7 +11,7 @@ import socket
 import stat
 import time
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 from . import _api, _wait
 from ._address import FAMILIES, NUMBERS, Address, c_int, encoded, fitting, from_c, milliseconds, parts, to_c
@@ -176,6 +176,9 @@ class Socket:
         if getattr(self, "_handle", 0):
             self._really_close()
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
     def __repr__(self) -> str:
         return f"<sk.Socket handle={self._handle} family={self.family!r} type={self.type!r}>"
 
@@ -209,9 +212,12 @@ class Socket:
 
     def finish(self, timeout: float | None = None) -> None:
         """Ends our side, waits until the peer ends its own, and closes. See sk_finish."""
-        handle, self._handle = self._handle, 0
-        self._closing = True
-        check(library.sk_finish(handle, milliseconds(timeout)))
+        handle, limit = self._handle, milliseconds(timeout)
+        result = int(library.sk_finish(handle, limit))
+        if result not in (_api.SK_EBADHANDLE, _api.SK_EOPNOTSUPP, _api.SK_EINVAL):
+            self._handle = 0
+            self._closing = True
+        check(result)
 
     def abort(self) -> None:
         """Closes at once; over TCP the peer gets a reset."""
@@ -432,7 +438,7 @@ class Socket:
         except BaseException as error:
             setattr(error, "partial", room[: received.value])
             raise
-        return room.raw
+        return bytes(room.raw)
 
     def _recv_all(self, at: Any, size: int, flags: int, received: ctypes.c_size_t) -> int:
         """As sk_recv_all, with flags."""

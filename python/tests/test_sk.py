@@ -2,6 +2,7 @@
 
 import array
 import contextlib
+import copy
 import ctypes
 import errno
 import http.client
@@ -9,6 +10,7 @@ import http.server
 import io
 import os
 import pathlib
+import pickle
 import re
 import signal
 import socket
@@ -305,6 +307,48 @@ class Whole(Case):
         with open(reading, "rb") as pipe:
             self.assertEqual(a.sendfile(pipe), 11)
         self.assertEqual(b.recvall(11), b"from a pipe")
+
+
+class Life(Case):
+    def test_there_is_one_owner(self):
+        a, _ = self.pair()
+        with sk.Poller() as poller:
+            for each in (a, poller):
+                for copy_of in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with self.assertRaisesRegex(TypeError, "cannot pickle"):
+                        copy_of(each)
+
+    def test_a_refused_finish_leaves_the_socket_open(self):
+        with sk.Socket() as s:
+            with self.assertRaises(OSError) as caught:
+                s.finish()
+            self.assertEqual(caught.exception.errno, errno.EOPNOTSUPP)
+            s.bind(("127.0.0.1", 0))
+        a, b = self.pair()
+        for timeout in (-1, "soon"):
+            with self.assertRaises((ValueError, TypeError)):
+                a.finish(timeout)
+        with self.assertRaises(socket.timeout):
+            a.finish(0.05)
+        self.assertEqual(a.fileno(), -1)
+        self.assertEqual(b.recv(1), b"")
+        with self.assertRaises(OSError) as caught:
+            a.finish()
+        self.assertEqual(caught.exception.errno, errno.EBADF)
+        c, d = self.pair()
+        d.close()
+        c.finish()
+        self.assertEqual(c.fileno(), -1)
+
+    def test_close_wakes_a_finish(self):
+        for limit in (None, 30):
+            a, b = self.pair()
+            closer = threading.Timer(0.25, a.close)
+            closer.start()
+            with self.assertRaises(sk.ClosedError):
+                a.finish(limit)
+            closer.join()
+            self.assertEqual(a.fileno(), -1)
 
 
 class Failures(Case):
