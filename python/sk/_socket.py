@@ -213,11 +213,33 @@ class Socket:
     def finish(self, timeout: float | None = None) -> None:
         """Ends our side, waits until the peer ends its own, and closes. See sk_finish."""
         handle, limit = self._handle, milliseconds(timeout)
-        result = int(library.sk_finish(handle, limit))
+        result = self._finish(handle, limit)
         if result not in (_api.SK_EBADHANDLE, _api.SK_EOPNOTSUPP, _api.SK_EINVAL):
             self._handle = 0
             self._closing = True
         check(result)
+
+    def _finish(self, handle: int, milliseconds: int) -> int:
+        limit = Limit(milliseconds)
+        is_patient = get_ident() == _wait.main_thread and milliseconds != 0 and self.type == socket.SOCK_STREAM
+        if not is_patient or library.sk_shutdown(handle, _api.SK_SHUT_WRITE) < 0:
+            return int(library.sk_finish(handle, milliseconds))
+        room = ctypes.create_string_buffer(65_536)
+
+        def drop() -> int:
+            return int(library.sk_recv(handle, room, len(room), _api.SK_DONTWAIT))
+
+        result = 1
+        while result > 0:
+            result = again(handle, _api.SK_READABLE, limit, drop(), drop)
+            if result > 0 and limit.is_over():
+                result = result_of(_api.SK_ETIMEDOUT)
+        if result == 0:
+            return int(library.sk_finish(handle, 0))
+        number = ctypes.get_errno()
+        library.sk_close(handle)
+        ctypes.set_errno(number)
+        return result
 
     def abort(self) -> None:
         """Closes at once; over TCP the peer gets a reset."""

@@ -21,11 +21,12 @@ import tempfile
 import threading
 import time
 import unittest
+import weakref
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import sk  # noqa: E402
-from sk import _api  # noqa: E402
+from sk import _api, _poller as poller_module  # noqa: E402
 
 PYTHON = pathlib.Path(__file__).resolve().parent.parent
 
@@ -551,6 +552,17 @@ class Signals(Case):
                         call()
                     self.assertLess(time.monotonic() - begin, 5)
 
+    def test_they_interrupt_a_finish(self):
+        a, b = self.pair()
+        b.send(b"never read")
+        for limit in (30, None):
+            self.interrupt()
+            with self.assertRaises(Interrupted):
+                a.finish(limit)
+        b.close()
+        a.finish(10)
+        self.assertEqual(a.fileno(), -1)
+
     def full_listener(self):
         listener = self.stack.enter_context(sk.Socket(socket.AF_UNIX))
         listener.bind(b"\0sk full %d" % os.getpid())
@@ -712,6 +724,67 @@ class Many(Case):
             poller.remove(a)
             poller.wake()
             self.assertIsNone(poller.wait(10)[0].socket)
+
+    def test_a_poller_knows_a_socket_before_it_reports_it(self):
+        a, b = self.pair()
+        b.send(b"x")
+        original = poller_module.library
+        seen = []
+        with sk.Poller() as poller:
+
+            class Eager:
+                """A library whose poller has been waited for before `add` returns."""
+
+                def __getattr__(self, name):
+                    call = getattr(original, name)
+                    if name not in ("sk_poller_add", "sk_poller_modify"):
+                        return call
+
+                    def eager(*arguments):
+                        result = call(*arguments)
+                        seen.extend(poller.wait(1))
+                        return result
+
+                    return eager
+
+            poller_module.library = Eager()
+            try:
+                poller.add(a, sk.SK_READABLE | sk.SK_ONESHOT, "added")
+                poller.modify(a, sk.SK_READABLE | sk.SK_ONESHOT, "modified")
+            finally:
+                poller_module.library = original
+        self.assertEqual([(ready.socket, ready.data) for ready in seen], [(a, "added"), (a, "modified")])
+
+    def test_what_a_poller_refuses_changes_nothing(self):
+        a, b = self.pair()
+        b.send(b"x")
+        with sk.Poller() as poller:
+            poller.add(a, sk.SK_READABLE, "first")
+            with self.assertRaises(FileExistsError):
+                poller.add(a, sk.SK_READABLE, "second")
+            with self.assertRaises(OSError):
+                poller.modify(a, sk.SK_EXCLUSIVE, "third")
+            with self.assertRaises(FileNotFoundError):
+                poller.modify(b, sk.SK_READABLE, "not in it")
+            self.assertEqual([ready.data for ready in poller.wait(10)], ["first"])
+
+    def test_a_poller_drops_closed_sockets(self):
+        with sk.Poller() as poller:
+            a, b = sk.socketpair()
+            poller.add(a, sk.SK_READABLE, "stays")
+            known = []
+            for _ in range(300):
+                c, d = sk.socketpair()
+                poller.add(c)
+                known.append(weakref.ref(c))
+                c.close()
+                d.close()
+            del c
+            self.assertLess(sum(each() is not None for each in known), 200)
+            b.send(b"x")
+            self.assertEqual([ready.data for ready in poller.wait(10)], ["stays"])
+            a.close()
+            b.close()
 
     def test_batches_of_datagrams(self):
         receiver = self.stack.enter_context(sk.serve("udp://127.0.0.1:0"))
