@@ -122,6 +122,11 @@ def from_c(family: int, addr: _api.Addr) -> Address:
     return (socket.inet_ntop(socket.AF_INET6, ip), addr.port, addr.flow_info, addr.scope_id)
 
 
+def source(family: int, addr: _api.Addr) -> Address:
+    """Who sent: None where nobody can answer, as on a stream, or to a Unix socket without a name."""
+    return None if addr.family == _api.SK_UNIX and addr.path_len == 0 else from_c(family, addr)
+
+
 def resolve(host: str | bytes, port: int, family: int = 0, timeout: float | None = None) -> list[Address]:
     """The addresses of a host, in the system's order of preference, within `timeout` seconds."""
     found = (_api.Addr * 64)()

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 from . import _api
-from ._address import Address, fitting, from_c, to_c
+from ._address import Address, fitting, source, to_c
 
 
 class Datagrams:
@@ -55,7 +55,7 @@ class Datagrams:
 
     def address(self, at: int) -> Address:
         """Where received datagram `at` came from."""
-        return from_c(self.family, self.messages[at].addr)
+        return source(self.family, self.messages[at].addr)
 
     def segment(self, at: int) -> int:
         """In pieces of how many bytes received datagram `at` came (SK_OPT_UDP_GRO); 0: it is one datagram."""

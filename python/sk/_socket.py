@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import io
@@ -10,11 +11,13 @@ import os
 import socket
 import stat
 import time
+import warnings
 from types import TracebackType
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Iterable, NoReturn
 
 from . import _api, _wait
-from ._address import FAMILIES, NUMBERS, Address, c_int, encoded, fitting, from_c, milliseconds, parts, to_c
+from ._address import FAMILIES, NUMBERS, Address, c_int, encoded, fitting, from_c, milliseconds, source, to_c
+from ._address import parts as parts_of
 from ._batch import Datagrams
 from ._errors import check, fail
 from ._library import library
@@ -62,6 +65,19 @@ OPTIONS = {
     (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP): _api.SK_OPT_MULTICAST_LOOP,
 }
 
+#: For those the system takes any number but 0 as 1.
+SWITCHES = {
+    _api.SK_OPT_REUSE_ADDR,
+    _api.SK_OPT_REUSE_PORT,
+    _api.SK_OPT_BROADCAST,
+    _api.SK_OPT_KEEPALIVE,
+    _api.SK_OPT_NODELAY,
+    _api.SK_OPT_CORK,
+    _api.SK_OPT_QUICKACK,
+    _api.SK_OPT_MULTICAST_LOOP,
+    _api.SK_OPT_V6ONLY,
+}
+
 HOW = {socket.SHUT_RD: _api.SK_SHUT_READ, socket.SHUT_WR: _api.SK_SHUT_WRITE, socket.SHUT_RDWR: _api.SK_SHUT_BOTH}
 
 
@@ -95,6 +111,28 @@ def with_bytes(data: Any, use: Callable[[Any, int], int]) -> int:
 def beyond(at: Any, count: int) -> Any:
     """The place so many bytes after another."""
     return (ctypes.cast(at, ctypes.c_void_p).value or 0) + count if count else at
+
+
+def pieces_of(buffers: Iterable[Any], stack: contextlib.ExitStack, to_send: bool) -> tuple[Any, list[Any]]:
+    """The list of buffers as C has it, and what it points into, which stays in place as long as the stack."""
+    parts: list[Any] = []
+    for buffer in buffers:
+        if to_send and isinstance(buffer, bytes):
+            parts.append(buffer)
+            continue
+        view = stack.enter_context(stack.enter_context(memoryview(buffer)).cast("B"))
+        parts.append(bytes(view) if to_send and view.readonly else view)
+    pieces = (_api.Buf * len(parts))()
+    for piece, part in zip(pieces, parts):
+        is_copy = isinstance(part, bytes)
+        piece.data = ctypes.cast(part, ctypes.c_void_p).value if is_copy else address_of(part)
+        piece.len = len(part)
+    return pieces, parts
+
+
+def refuse_ancillary(wanted: Any) -> None:
+    if wanted:
+        raise OSError(errno.EOPNOTSUPP, "libsk moves no ancillary data")
 
 
 def room_in(view: memoryview, size: int, name: str) -> int:
@@ -134,11 +172,14 @@ class Socket:
         self._timeout: float | None = None
         # As the library has them, where they are known. Replaced, never emptied: another thread may be filling it.
         self._limits: dict[int, int] = {}
+        is_nonblocking = False
         if handle is not None:
             self._handle = handle
             self._read_kind()
-        elif fileno is not None and fileno >= 0:
-            fd = fitting(fileno, 0, (1 << 31) - 1, "fileno")
+        elif fileno is not None:
+            fd = c_int(fileno, "fileno")
+            if fd < 0:
+                raise ValueError("negative file descriptor")
             self._handle = check(library.sk_from_fd(fd))
             self._read_kind()
         else:
@@ -146,6 +187,7 @@ class Socket:
             family = socket.AF_INET if family == -1 else family
             type = socket.SOCK_STREAM if type == -1 else type
             proto = max(proto, 0)
+            is_nonblocking = bool(type & socket.SOCK_NONBLOCK)
             type &= ~(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             if family not in FAMILIES or type not in TYPES:
                 raise OSError(f"libsk has no sockets of family {family} and type {type}")
@@ -153,7 +195,7 @@ class Socket:
             self.type: int = socket.SocketKind(type)
             self.proto = proto
             self._handle = check(library.sk_socket(FAMILIES[self.family], TYPES[self.type], c_int(proto, "proto")))
-        default = socket.getdefaulttimeout()
+        default = 0.0 if is_nonblocking else socket.getdefaulttimeout()
         if default is not None:
             self.settimeout(default)
 
@@ -174,13 +216,17 @@ class Socket:
 
     def __del__(self) -> None:
         if getattr(self, "_handle", 0):
-            self._really_close()
+            try:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            finally:
+                self._really_close()
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def __repr__(self) -> str:
-        return f"<sk.Socket handle={self._handle} family={self.family!r} type={self.type!r}>"
+        family, kind = getattr(self, "family", None), getattr(self, "type", None)
+        return f"<sk.Socket handle={self._handle} family={family!r} type={kind!r}>"
 
     @property
     def handle(self) -> int:
@@ -204,7 +250,9 @@ class Socket:
             self.close()
 
     def detach(self) -> int:
-        """Gives the descriptor up, in blocking mode."""
+        """Gives the descriptor up, in blocking mode; -1 once closed."""
+        if not self._handle:
+            return -1
         fd = check(library.sk_into_fd(self._handle))
         self._handle = 0
         self._closing = True
@@ -286,7 +334,7 @@ class Socket:
         check(self._connect(address))
 
     def connect_ex(self, address: Address) -> int:
-        """As connect, with the errno instead of an exception; a host that is not found is one, as with socket.socket."""
+        """As connect, with the errno instead of an exception, which only a host that is not found is."""
         result = self._connect(address)
         if result >= 0:
             return 0
@@ -303,7 +351,7 @@ class Socket:
             return result
         if self.family == socket.AF_UNIX or len(address) != 2:
             return self._connect_addr(handle, to_c(self.family, address), limit.value)
-        host, port = parts(self.family, address)
+        host, port = parts_of(self.family, address)
         family, found = FAMILIES[socket.AddressFamily(self.family)], (_api.Addr * 64)()
         host = EMPTY[family] if not host else b"255.255.255.255" if host == b"<broadcast>" else host
         wanted = _api.SK_UNSPEC if self.family == socket.AF_INET6 else family
@@ -314,7 +362,7 @@ class Socket:
                 return int(library.sk_connect(handle, host, port))
             count = library.sk_resolve(host, port, wanted, _api.SK_FOREVER, found, len(found))
         result, number = count, ctypes.get_errno()
-        for at in range(1 if limit.value == 0 else count):
+        for at in range(min(count, 1) if limit.value == 0 else count):
             latest = self._connect_addr(handle, found[at], limit.value)
             if at == 0 or rank(latest) > rank(result):
                 result, number = latest, ctypes.get_errno()
@@ -352,7 +400,8 @@ class Socket:
         return from_c(self.family, addr)
 
     def shutdown(self, how: int) -> None:
-        check(library.sk_shutdown(self._handle, HOW[how]))
+        # 0 is none of the library's.
+        check(library.sk_shutdown(self._handle, HOW.get(how, 0)))
 
     # --- Moving bytes -------------------------------------------------------------------------
 
@@ -489,25 +538,69 @@ class Socket:
 
     def sendto(self, data: Any, *rest: Any) -> int:
         """sendto(data, address) or sendto(data, flags, address)."""
+        if not 1 <= len(rest) <= 2:
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(rest)} given)")
         flags, address = rest if len(rest) == 2 else (0, rest[0])
         ours = translate(flags)
         to = ctypes.byref(to_c(self.family, address)) if address is not None else None
-        return with_bytes(data, lambda at, length: self._move(library.sk_send_to, _api.SK_WRITABLE, at, length, ours, to))
+        send = library.sk_send_to
+        return with_bytes(data, lambda at, length: self._move(send, _api.SK_WRITABLE, at, length, ours, to))
 
     def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Address]:
         room = room_for(size, "recvfrom")
-        source = _api.Addr()
-        ours = translate(flags)
-        got = self._move(library.sk_recv_from, _api.SK_READABLE, room, size, ours, ctypes.byref(source))
-        return bytes(room[: min(got, size)]), from_c(self.family, source)
+        addr, ours = _api.Addr(), translate(flags)
+        got = self._move(library.sk_recv_from, _api.SK_READABLE, room, size, ours, ctypes.byref(addr))
+        return bytes(room[: min(got, size)]), source(self.family, addr)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Address]:
-        source, ours = _api.Addr(), translate(flags)
+        addr, ours = _api.Addr(), translate(flags)
         with memoryview(buffer) as whole, whole.cast("B") as view:
             size = room_in(view, nbytes, "recvfrom_into")
             at = address_of(view)
-            got = self._move(library.sk_recv_from, _api.SK_READABLE, at, size, ours, ctypes.byref(source))
-        return got, from_c(self.family, source)
+            got = self._move(library.sk_recv_from, _api.SK_READABLE, at, size, ours, ctypes.byref(addr))
+        return got, source(self.family, addr)
+
+    def sendmsg(
+        self, buffers: Iterable[Any], ancdata: Iterable[Any] = (), flags: int = 0, address: Address = None
+    ) -> int:
+        """Sends the buffers as if they were one; no ancillary data."""
+        refuse_ancillary(list(ancdata))
+        if address is not None:
+            return self.sendto(b"".join(buffers), flags, address)
+        ours = translate(flags)
+        with contextlib.ExitStack() as stack:
+            pieces, _keep = pieces_of(buffers, stack, to_send=True)
+            return self._move(library.sk_sendv, _api.SK_WRITABLE, pieces, len(pieces), ours)
+
+    def recvmsg(self, size: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, Address]:
+        """As recvfrom, and tells in the third place whether the datagram was cut (MSG_TRUNC); no ancillary data."""
+        if size < 0:
+            raise ValueError("negative buffer size in recvmsg")
+        room = bytearray(size)
+        got, ancillary, cut, address = self.recvmsg_into([room], ancbufsize, flags)
+        return bytes(room[: min(got, size)]), ancillary, cut, address
+
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[int, list[Any], int, Address]:
+        """As recvmsg, into one buffer after the other."""
+        refuse_ancillary(ancbufsize)
+        ours = translate(flags)
+        with contextlib.ExitStack() as stack:
+            pieces, views = pieces_of(buffers, stack, to_send=False)
+            if self.type == socket.SOCK_STREAM:
+                return self._move(library.sk_recvv, _api.SK_READABLE, pieces, len(pieces), ours), [], 0, None
+            # A list takes no sender.
+            batch = Datagrams(1, sum(map(len, views)), self.family)
+            if not self.recv_batch(batch, flags):
+                return 0, [], 0, None
+            start, data = 0, batch[0]
+            for view in views:
+                part = data[start : start + len(view)]
+                view[: len(part)] = part
+                start += len(part)
+            got = batch.messages[0].len if flags & socket.MSG_TRUNC else len(data)
+            return got, [], socket.MSG_TRUNC if batch.was_cut(0) else 0, batch.address(0)
 
     def send_batch(self, batch: Datagrams, count: int | None = None, flags: int = 0) -> int:
         """Sends the first `count` datagrams of the batch, in as few system calls as there can be. How many went."""
@@ -632,7 +725,11 @@ class Socket:
             buffer = io.BufferedReader(raw, buffering)
         else:
             buffer = io.BufferedWriter(raw, buffering)
-        return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding, errors, newline)
+        if "b" in mode:
+            return buffer
+        text: Any = io.TextIOWrapper(buffer, encoding, errors, newline)
+        text.mode = mode
+        return text
 
     # --- Limits and options -------------------------------------------------------------------
 
@@ -671,13 +768,14 @@ class Socket:
         check(library.sk_get_option(self._handle, c_int(option, "option"), ctypes.byref(value)))
         return value.value
 
-    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+    def setsockopt(self, level: int, option: int, value: int | bytes | None, size: int | None = None) -> None:
         """The options of the standard library that libsk has; others reach the system as they are."""
-        if isinstance(value, int) and (level, option) in OPTIONS:
-            self.set(OPTIONS[level, option], value)
+        if isinstance(value, int) and size is None and (level, option) in OPTIONS:
+            ours = OPTIONS[level, option]
+            self.set(ours, int(bool(value)) if ours in SWITCHES else value)
             return
         with borrowed(self.fileno()) as plain:
-            plain.setsockopt(level, option, value)
+            plain.setsockopt(level, option, value, *(() if size is None else (size,)))
 
     def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
         if not size and (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
@@ -690,6 +788,9 @@ class Socket:
 
     def get_inheritable(self) -> bool:
         return os.get_inheritable(self.fileno())
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        os.set_inheritable(self.fileno(), inheritable)
 
 
 #: What "" as a host means to connect to: this machine.

@@ -5,6 +5,7 @@ import contextlib
 import copy
 import ctypes
 import errno
+import gc
 import http.client
 import http.server
 import io
@@ -350,6 +351,183 @@ class Life(Case):
                 a.finish(limit)
             closer.join()
             self.assertEqual(a.fileno(), -1)
+
+
+class AsTheStandardLibrary(Case):
+    """What programs written for socket.socket rely on."""
+
+    def test_lists_of_buffers(self):
+        a, b = self.pair()
+        self.assertEqual(a.sendmsg([b"one", bytearray(b"two"), memoryview(b"three"), b""]), 11)
+        self.assertEqual(b.recvmsg(3), (b"one", [], 0, None))
+        first, second = bytearray(3), bytearray(10)
+        self.assertEqual(b.recvmsg_into([first, second]), (8, [], 0, None))
+        self.assertEqual((first, second), (b"two", b"three" + bytes(5)))
+        a.send(b"wait")
+        timer = threading.Timer(0.1, a.send, [b"all"])
+        timer.start()
+        self.assertEqual(b.recvmsg(7, 0, socket.MSG_WAITALL)[0], b"waitall")
+        timer.join()
+        with self.assertRaises(OSError) as caught:
+            a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"")])
+        self.assertEqual(caught.exception.errno, errno.EOPNOTSUPP)
+        for call in (lambda: b.recvmsg(1, 64), lambda: b.recvmsg_into([bytearray(1)], 64)):
+            with self.assertRaises(OSError) as caught:
+                call()
+            self.assertEqual(caught.exception.errno, errno.EOPNOTSUPP)
+        with self.assertRaises(TypeError):
+            b.recvmsg_into([b"read-only"])
+        with self.assertRaises(ValueError):
+            b.recvmsg(-1)
+        a.close()
+        self.assertEqual(b.recvmsg(4), (b"", [], 0, None))
+
+    def test_lists_of_buffers_of_datagrams(self):
+        with sk.serve("udp://127.0.0.1:0") as receiver, sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            receiver.settimeout(10)
+            sender.sendmsg([b"da", b"ta"], (), 0, receiver.getsockname())
+            sender_name = ("127.0.0.1", sender.getsockname()[1])
+            self.assertEqual(receiver.recvmsg(2, 0, socket.MSG_PEEK), (b"da", [], socket.MSG_TRUNC, sender_name))
+            first, second = bytearray(3), bytearray(3)
+            self.assertEqual(receiver.recvmsg_into([first, second]), (4, [], 0, sender_name))
+            self.assertEqual((first, second), (b"dat", b"a\0\0"))
+            sender.connect(receiver.getsockname())
+            sender.sendmsg([b"x", b"y"])
+            self.assertEqual(receiver.recvmsg(5)[0], b"xy")
+            sender.send(b"dropped")
+            self.assertEqual(receiver.recvmsg(0), (b"", [], socket.MSG_TRUNC, sender_name))
+
+    def test_inheritable(self):
+        a, _ = self.pair()
+        self.assertFalse(a.get_inheritable())
+        a.set_inheritable(True)
+        self.assertTrue(a.get_inheritable())
+
+    def test_recvall_keeps_what_came(self):
+        a, b = self.pair()
+        b.settimeout(0.2)
+        failures = []
+
+        def fails():
+            try:
+                b.recvall(8)
+            except Exception as error:
+                failures.append(error)
+
+        for run in (fails, lambda: self.in_a_thread(fails)):
+            a.send(b"part")
+            run()
+        a.send(b"end")
+        a.shutdown(socket.SHUT_WR)
+        fails()
+        self.assertEqual([type(error) for error in failures], [socket.timeout, socket.timeout, sk.UnexpectedEnd])
+        self.assertEqual([error.partial for error in failures], [b"part", b"part", b"end"])
+        self.assertEqual(sk.UnexpectedEnd().partial, b"")
+
+    @staticmethod
+    def in_a_thread(call):
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+
+    def test_how_sockets_are_made(self):
+        for fileno in (-1, -5):
+            with self.assertRaises(ValueError):
+                sk.Socket(fileno=fileno)
+        with sk.Socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as s:
+            self.assertEqual((s.gettimeout(), s.type), (0.0, socket.SOCK_STREAM))
+            with self.assertRaises(BlockingIOError):
+                s.listen()
+                s.accept()
+
+    def test_connect_to_a_name(self):
+        for setting in (5, None, 0):
+            with self.subTest(setting), sk.serve("tcp://127.0.0.1:0") as listener:
+                port = listener.getsockname()[1]
+                for host in ("localhost", b"localhost", bytearray(b"127.0.0.1")):
+                    with sk.Socket() as s:
+                        s.settimeout(setting)
+                        self.assertIn(s.connect_ex((host, port)), (0, errno.EINPROGRESS) if setting == 0 else (0,))
+                        listener.accept()[0].close()
+                with sk.Socket() as s:
+                    s.settimeout(setting)
+                    with self.assertRaises(socket.gaierror):
+                        s.connect_ex(("no-such-host.invalid", port))
+                    with self.assertRaises(socket.gaierror):
+                        s.connect(("no-such-host.invalid", port))
+            with sk.Socket() as s:
+                s.bind((b"127.0.0.1", 0))
+                if setting != 0:
+                    with sk.Socket() as other:
+                        other.settimeout(setting)
+                        self.assertEqual(other.connect_ex(("localhost", s.getsockname()[1])), errno.ECONNREFUSED)
+
+    def test_connect_to_this_machine_by_no_name(self):
+        with sk.serve("tcp://127.0.0.1:0") as listener, sk.Socket() as s:
+            s.connect(("", listener.getsockname()[1]))
+            listener.accept()[0].close()
+
+    def test_connect_in_another_thread(self):
+        with sk.serve("tcp://127.0.0.1:0") as listener:
+            for host in ("localhost", "127.0.0.1"):
+                with sk.Socket() as s:
+                    self.in_a_thread(lambda: s.connect((host, listener.getsockname()[1])))
+                    self.assertEqual(s.getpeername(), listener.getsockname())
+                    listener.accept()[0].close()
+
+    def test_bad_arguments(self):
+        a, _ = self.pair()
+        with self.assertRaises(OSError) as caught:
+            a.shutdown(9)
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
+        with sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            for rest in ((), (0, ("127.0.0.1", 9), 0)):
+                with self.assertRaises(TypeError):
+                    udp.sendto(b"x", *rest)
+            with self.assertRaises(ValueError):
+                udp.send_batch(sk.Datagrams(1, 1), -1)
+
+    def test_unix_names(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in (b"\xff\xfe", "name".encode()):
+                path = os.path.join(os.fsencode(folder), name)
+                with sk.Socket(socket.AF_UNIX) as s, sk.Socket(socket.AF_UNIX) as client:
+                    s.bind(path)
+                    self.assertEqual(s.getsockname(), os.fsdecode(path))
+                    s.listen()
+                    client.connect(s.getsockname())
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            a, b = sk.socketpair(kind)
+            with a, b:
+                for receive in (b.recvfrom, lambda size: b.recvfrom_into(bytearray(size)), b.recvmsg):
+                    a.send(b"x")
+                    self.assertIsNone(receive(1)[-1])
+                self.assertEqual(b.getpeername(), "")
+
+    def test_options_as_they_are_written(self):
+        a, _ = self.pair()
+        for value in (2, -1, 10**6, True):
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, value)
+            self.assertEqual(a.get(sk.SK_OPT_KEEPALIVE), 1)
+        with self.assertRaises(OSError):
+            a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, None, 4)
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, None, 0)
+
+    def test_after_the_end(self):
+        a, b = self.pair()
+        a.close()
+        self.assertEqual((a.detach(), a.fileno()), (-1, -1))
+        for mode in ("r", "w", "rw"):
+            with b.makefile(mode) as file:
+                self.assertEqual(file.mode, mode)
+
+    def test_a_socket_that_is_not_closed_is_told_of(self):
+        s = sk.Socket()
+        handle = s.handle
+        with self.assertWarnsRegex(ResourceWarning, f"unclosed.*{handle}"):
+            del s
+            gc.collect()
 
 
 class Failures(Case):
