@@ -283,7 +283,7 @@ class Socket:
             if result > 0 and limit.is_over():
                 result = result_of(_api.SK_ETIMEDOUT)
         if result == 0:
-            return int(library.sk_finish(handle, 0))
+            return meanwhile(int(library.sk_finish(handle, 0)))
         number = ctypes.get_errno()
         library.sk_close(handle)
         ctypes.set_errno(number)
@@ -363,7 +363,7 @@ class Socket:
             count = library.sk_resolve(host, port, wanted, _api.SK_FOREVER, found, len(found))
         result, number = count, ctypes.get_errno()
         for at in range(min(count, 1) if limit.value == 0 else count):
-            latest = self._connect_addr(handle, found[at], limit.value)
+            latest = meanwhile(self._connect_addr(handle, found[at], limit.value))
             if at == 0 or rank(latest) > rank(result):
                 result, number = latest, ctypes.get_errno()
             if rank(latest) == FINAL:
@@ -827,14 +827,16 @@ def connect_within(handle: int, to: Any, milliseconds: int, usual: int) -> int:
 
 def accept_now(handle: int, peer: _api.Addr) -> int:
     """Accepts without waiting, by a copy: the limit of a listener is that of all threads."""
-    copy = library.sk_dup(handle)
-    if copy < 0:
-        return int(library.sk_accept(handle, ctypes.byref(peer)))
-    library.sk_set_timeout(copy, 0)
-    try:
-        return int(library.sk_accept(copy, ctypes.byref(peer)))
-    finally:
-        library.sk_close(copy)
+    copy = int(library.sk_dup(handle))
+    result = copy
+    if copy > 0:
+        try:
+            library.sk_set_timeout(copy, 0)
+            result = int(library.sk_accept(copy, ctypes.byref(peer)))
+        finally:
+            library.sk_close(copy)
+    # The copy may have had the last descriptor.
+    return int(library.sk_accept(handle, ctypes.byref(peer))) if result == _api.SK_EMFILE else result
 
 
 #: The standard library's own, whatever stands in its place now.

@@ -13,6 +13,7 @@ import os
 import pathlib
 import pickle
 import re
+import resource
 import signal
 import socket
 import socketserver
@@ -881,6 +882,22 @@ class Signals(Case):
         thread.join()
         for other in others:
             other.join()
+
+    def test_accept_takes_the_last_descriptor(self):
+        listener = self.stack.enter_context(sk.serve("tcp://127.0.0.1:0"))
+        self.stack.enter_context(sk.dial(f"tcp://127.0.0.1:{listener.getsockname()[1]}"))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        highest = max(int(each) for each in os.listdir("/proc/self/fd")) + 8
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
+        taken = []
+        self.stack.callback(lambda: [os.close(each) for each in taken])
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        os.close(taken.pop())
+        accepted, _ = listener.accept()
+        accepted.close()
 
     @staticmethod
     def accept_one(listener):
