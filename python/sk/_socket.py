@@ -410,7 +410,7 @@ class Socket:
         handle = self._handle
         if get_ident() != _wait.main_thread:
             result = int(call(handle, at, count, flags, *rest))
-        elif flags & _api.SK_WAITALL:
+        elif flags & _api.SK_WAITALL and events == _api.SK_READABLE:
             result = self._recv_whole(call, at, count, flags, *rest)
         else:
             result = int(call(handle, at, count, flags | _api.SK_DONTWAIT, *rest))
@@ -530,7 +530,8 @@ class Socket:
         """With SK_WAITALL, which the library does not regard where it must not wait."""
         if self.type != socket.SOCK_STREAM:
             return self._move(call, _api.SK_READABLE, at, size, flags & ~_api.SK_WAITALL, *rest)
-        if flags & (_api.SK_PEEK | _api.SK_DONTWAIT) or call is library.sk_recvv:
+        is_split = not flags & (_api.SK_PEEK | _api.SK_DONTWAIT) and call in (library.sk_recv, library.sk_recv_from)
+        if not is_split:
             return int(call(self._handle, at, size, flags, *rest))
         received = ctypes.c_size_t()
         code = self._recv_all(at, size, flags & ~_api.SK_WAITALL, received)
@@ -643,14 +644,15 @@ class Socket:
         sent = ctypes.c_size_t()
         try:
             if is_regular:
-                if file.writable():
+                with contextlib.suppress(AttributeError):
                     file.flush()
                 code = self._send_file(fd, offset, count, sent)
             else:
                 code = self._send_read(file, offset, count, sent)
         finally:
-            if sent.value and file.seekable():
-                file.seek(offset + sent.value)
+            if sent.value:
+                with contextlib.suppress(AttributeError, io.UnsupportedOperation):
+                    file.seek(offset + sent.value)
         if code != _api.SK_EAGAIN or not sent.value:
             check(code)
         return sent.value

@@ -23,7 +23,6 @@ ERRNOS = {
     _api.SK_ETIMEDOUT: errno.ETIMEDOUT,
 }
 
-
 #: Milliseconds: how long a signal handler may have to wait for its turn.
 SLICE = 100
 
@@ -90,7 +89,9 @@ def again(handle: int, events: int, limit: Limit, result: int, call: Callable[[]
     """The result of a call after a first one; it waits as long as that is SK_EAGAIN."""
     fruitless = 0
     while result == _api.SK_EAGAIN and limit.milliseconds != 0:
-        # A Unix datagram socket is ready though its peer's queue is full.
+        # A Unix datagram socket is ready though the queue at the address is full.
+        if fruitless and limit.is_over():
+            return result_of(_api.SK_ETIMEDOUT)
         fruitless += 1
         if fruitless > 8:
             time.sleep(0.001)

@@ -304,6 +304,14 @@ class Whole(Case):
                 a.sendfile(io.BytesIO(b"x"), 0, count)
         with self.assertRaises(TypeError):
             a.sendfile(io.BytesIO(b"x"), 0, 1.5)
+
+        class Few:
+            """What has only what it must have."""
+
+            read = io.BytesIO(b"few").read
+
+        self.assertEqual(a.sendfile(Few()), 3)
+        self.assertEqual(b.recvall(3), b"few")
         reading, writing = os.pipe()
         os.write(writing, b"from a pipe")
         os.close(writing)
@@ -854,6 +862,42 @@ class Signals(Case):
         self.assertEqual(b.recv(3, socket.MSG_WAITALL), b"4")
         self.assertEqual(b.recv(3, socket.MSG_WAITALL), b"")
         sender.join()
+
+    def test_waitall_is_for_receiving(self):
+        a, b = self.pair()
+        b.send(b"not to be received by a send")
+        data = b"as it was"
+        for call in (a.send, a.sendall, lambda *some: a.sendmsg([data], (), some[1])):
+            with self.assertRaises(OSError) as caught:
+                call(data, socket.MSG_WAITALL)
+            self.assertEqual(caught.exception.errno, errno.EINVAL)
+        self.assertEqual(data, b"as it was")
+        batch = sk.Datagrams(8, 8)
+        for run in (lambda call: call(), AsTheStandardLibrary.in_a_thread):
+            run(lambda: self.assertRaises(OSError, a.recv_batch, batch, socket.MSG_WAITALL))
+        left, right = sk.socketpair(socket.SOCK_DGRAM)
+        with left, right:
+            right.send(b"ab")
+            self.assertEqual(left.recv(9, socket.MSG_WAITALL), b"ab")
+            right.send(b"cd")
+            self.assertEqual(left.recv_batch(batch, socket.MSG_WAITALL), 1)
+
+    def test_a_full_queue_that_looks_ready(self):
+        with sk.Socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver, sk.Socket(
+            socket.AF_UNIX, socket.SOCK_DGRAM
+        ) as sender:
+            receiver.bind(b"\0sk queue %d" % os.getpid())
+            sender.settimeout(0.2)
+            begin = time.monotonic()
+            with self.assertRaises(socket.timeout):
+                while True:
+                    sender.sendto(b"x", receiver.getsockname())
+            self.assertLess(time.monotonic() - begin, 5)
+            sender.settimeout(None)
+            self.interrupt()
+            with self.assertRaises(Interrupted):
+                while True:
+                    sender.sendto(b"x", receiver.getsockname())
 
     def test_accept_loses_a_race_and_waits_on(self):
         listener = self.stack.enter_context(sk.serve("tcp://127.0.0.1:0"))
