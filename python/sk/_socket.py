@@ -401,7 +401,7 @@ class Socket:
 
     def shutdown(self, how: int) -> None:
         # 0 is none of the library's.
-        check(library.sk_shutdown(self._handle, HOW.get(how, 0)))
+        check(library.sk_shutdown(self._handle, HOW.get(c_int(how, "how"), 0)))
 
     # --- Moving bytes -------------------------------------------------------------------------
 
@@ -585,6 +585,8 @@ class Socket:
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
     ) -> tuple[int, list[Any], int, Address]:
         """As recvmsg, into one buffer after the other."""
+        if ancbufsize < 0:
+            raise ValueError("invalid ancillary data buffer length")
         refuse_ancillary(ancbufsize)
         ours = translate(flags)
         with contextlib.ExitStack() as stack:

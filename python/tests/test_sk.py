@@ -489,6 +489,11 @@ class AsTheStandardLibrary(Case):
         with self.assertRaises(OSError) as caught:
             a.shutdown(9)
         self.assertEqual(caught.exception.errno, errno.EINVAL)
+        with self.assertRaises(OverflowError):
+            a.shutdown(2**32)
+        for call in (lambda: a.recvmsg(1, -1), lambda: a.recvmsg_into([bytearray(1)], -1)):
+            with self.assertRaises(ValueError):
+                call()
         with sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             for rest in ((), (0, ("127.0.0.1", 9), 0)):
                 with self.assertRaises(TypeError):
