@@ -413,10 +413,13 @@ class Socket:
         elif flags & _api.SK_WAITALL and events == _api.SK_READABLE:
             result = self._recv_whole(call, at, count, flags, *rest)
         else:
-            result = int(call(handle, at, count, flags | _api.SK_DONTWAIT, *rest))
+            now = flags | _api.SK_DONTWAIT
+            result = call(handle, at, count, now, *rest)
             if result == _api.SK_EAGAIN and not flags & _api.SK_DONTWAIT:
-                limit, now = self._limit(handle, events), flags | _api.SK_DONTWAIT
-                result = limit.wait(handle, events) or int(call(handle, at, count, now, *rest))
+                limit = self._limit(handle, events)
+                # As `again` does, in less time.
+                if limit.milliseconds != 0 and library.sk_wait(handle, events, limit.slice()) > 0:
+                    result = call(handle, at, count, now, *rest)
                 if result < 0:
                     result = again(handle, events, limit, result, lambda: int(call(handle, at, count, now, *rest)))
         if result < 0:
@@ -432,7 +435,7 @@ class Socket:
             value = ctypes.c_int64(_api.SK_FOREVER)
             library.sk_get_option(handle, option, ctypes.byref(value))
             milliseconds = limits[events] = value.value
-        return Limit(milliseconds)
+        return Limit(milliseconds) if milliseconds >= 0 else _wait.NONE
 
     def _rest(
         self,
@@ -458,7 +461,9 @@ class Socket:
             self.send(data, flags)
             return
         ours = translate(flags) if flags else 0
-        if ours or get_ident() == _wait.main_thread:
+        if isinstance(data, bytes) and get_ident() == _wait.main_thread:
+            check(self._send_all(data, len(data), ours))
+        elif ours or get_ident() == _wait.main_thread:
             with_bytes(data, lambda at, length: check(self._send_all(at, length, ours)))
         else:
             with_bytes(data, lambda at, length: check(library.sk_send_all(self._handle, at, length, None)))

@@ -70,19 +70,22 @@ class Limit:
 
     def slice(self) -> int:
         """How many milliseconds to wait now."""
-        left = self.left()
+        left = self.left() if self.milliseconds > 0 else self.milliseconds
         return SLICE if (left < 0 or left > SLICE) and get_ident() == main_thread else left
 
     def wait(self, handle: int, events: int) -> int:
         """Until the handle is ready: SK_OK, or the code that ended it."""
         if self.milliseconds == 0:
             return result_of(_api.SK_EAGAIN)
-        ready = 0
+        ready = library.sk_wait(handle, events, self.slice())
         while ready == 0:
-            ready = library.sk_wait(handle, events, self.slice())
-            if ready == 0 and self.left() == 0:
+            if self.left() == 0:
                 return result_of(_api.SK_ETIMEDOUT)
+            ready = library.sk_wait(handle, events, self.slice())
         return _api.SK_OK if ready > 0 else meanwhile(ready)
+
+
+NONE = Limit(_api.SK_FOREVER)
 
 
 def again(handle: int, events: int, limit: Limit, result: int, call: Callable[[], int]) -> int:
