@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import operator
+import os
 import socket
 from typing import Any
 
@@ -22,32 +24,86 @@ FAMILIES = {
 NUMBERS = {number: family for family, number in FAMILIES.items()}
 
 
+def fitting(value: Any, low: int, high: int, what: str) -> int:
+    """A number that C has room for; ctypes would drop what is too much."""
+    number = operator.index(value)
+    if not low <= number <= high:
+        raise OverflowError(f"{what} must be {low} to {high}")
+    return number
+
+
+def port_number(port: Any) -> int:
+    return fitting(port, 0, 0xFFFF, "port")
+
+
+def c_int(value: Any, what: str) -> int:
+    return fitting(value, -(1 << 31), (1 << 31) - 1, what)
+
+
+def encoded(text: str) -> bytes:
+    """A text for C, which would end it at a NUL."""
+    if "\0" in text:
+        raise ValueError("embedded null character")
+    return text.encode()
+
+
+def encoded_host(host: str | bytes | bytearray) -> bytes:
+    """A host for C, with the exceptions of socket.socket."""
+    if isinstance(host, str):
+        # The codec refuses what the resolver is to answer, an empty label for one.
+        name = host.encode("ascii" if host.isascii() else "idna")
+    elif isinstance(host, (bytes, bytearray)):
+        name = bytes(host)
+    else:
+        raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
+    if b"\0" in name:
+        raise TypeError("host name must not contain null character")
+    return name
+
+
+def unix_name(path: Any) -> bytes:
+    """A path, or a NUL and an abstract name."""
+    name = os.fsencode(path) if isinstance(path, str) else bytes(memoryview(path))
+    if b"\0" in name[:1]:
+        return name
+    if b"\0" in name:
+        raise ValueError("embedded null character")
+    return name
+
+
+def parts(family: int, address: Address) -> tuple[bytes, int]:
+    """Host and port of an IP address."""
+    if not isinstance(address, tuple):
+        raise TypeError(f"an address must be a tuple, not {type(address).__name__}")
+    if not 2 <= len(address) <= (4 if family == socket.AF_INET6 else 2):
+        raise TypeError("an address must be (host, port), of IPv6 also (host, port, flowinfo, scope_id)")
+    return encoded_host(address[0]), port_number(address[1])
+
+
 def to_c(family: int, address: Address) -> _api.Addr:
     """The address as the library takes it; a name is looked up."""
     addr = _api.Addr()
     if family == socket.AF_UNIX:
-        name = address.encode() if isinstance(address, str) else bytes(address)
+        name = unix_name(address)
         if len(name) > _api.SK_UNIX_PATH_MAX:
             raise OSError("AF_UNIX path too long")
         addr.family = _api.SK_UNIX
         addr.path_len = len(name)
         ctypes.memmove(addr.path, name, len(name))
         return addr
-    host, port = address[0], address[1]
-    if not 0 <= port <= 0xFFFF:
-        raise OverflowError("port must be 0-65535.")
-    if host == "":
+    host, port = parts(family, address)
+    flow_info = fitting(address[2], 0, 0xFFFFF, "flowinfo") if len(address) > 2 else 0
+    scope_id = fitting(address[3], 0, 0xFFFFFFFF, "scope_id") if len(address) > 3 else 0
+    if not host:
         addr.family = FAMILIES[socket.AddressFamily(family)]
-    elif host == "<broadcast>":
-        host = "255.255.255.255"
-    if host != "":
+    else:
+        host = b"255.255.255.255" if host == b"<broadcast>" else host
         wanted = _api.SK_UNSPEC if family == socket.AF_INET6 else _api.SK_INET
-        check(library.sk_resolve(host.encode("idna"), port, wanted, _api.SK_FOREVER, ctypes.byref(addr), 1))
+        check(library.sk_resolve(host, port, wanted, _api.SK_FOREVER, ctypes.byref(addr), 1))
     addr.port = port
-    if len(address) > 2:
-        addr.flow_info = address[2]
-    if len(address) > 3 and address[3]:
-        addr.scope_id = address[3]
+    addr.flow_info = flow_info
+    if scope_id:
+        addr.scope_id = scope_id
     return addr
 
 
@@ -55,7 +111,7 @@ def from_c(family: int, addr: _api.Addr) -> Address:
     """The address as a socket of this family of the standard library shows it."""
     if addr.family == _api.SK_UNIX:
         name = bytes(addr.path[: addr.path_len])
-        return name if name.startswith(b"\0") else name.decode(errors="surrogateescape")
+        return name if name.startswith(b"\0") else os.fsdecode(name)
     if addr.family == _api.SK_UNSPEC:
         return None
     ip = bytes(addr.ip)
@@ -66,11 +122,17 @@ def from_c(family: int, addr: _api.Addr) -> Address:
     return (socket.inet_ntop(socket.AF_INET6, ip), addr.port, addr.flow_info, addr.scope_id)
 
 
-def resolve(host: str, port: int, family: int = 0, timeout: float | None = None) -> list[Address]:
+def source(family: int, addr: _api.Addr) -> Address:
+    """Who sent: None where nobody can answer, as on a stream, or to a Unix socket without a name."""
+    return None if addr.family == _api.SK_UNIX and addr.path_len == 0 else from_c(family, addr)
+
+
+def resolve(host: str | bytes, port: int, family: int = 0, timeout: float | None = None) -> list[Address]:
     """The addresses of a host, in the system's order of preference, within `timeout` seconds."""
     found = (_api.Addr * 64)()
     wanted = FAMILIES[socket.AddressFamily(family)] if family else _api.SK_UNSPEC
-    count = check(library.sk_resolve(host.encode("idna"), port, wanted, milliseconds(timeout), found, len(found)))
+    name = encoded_host(host)
+    count = check(library.sk_resolve(name, port_number(port), wanted, milliseconds(timeout), found, len(found)))
     return [from_c(NUMBERS[addr.family], addr) for addr in found[:count]]
 
 

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 from . import _api
-from ._address import Address, from_c, to_c
+from ._address import Address, fitting, source, to_c
 
 
 class Datagrams:
@@ -47,14 +47,15 @@ class Datagrams:
         if len(view) > self.size:
             raise ValueError(f"{len(view)} bytes do not fit into {self.size}")
         start = range(len(self.messages))[at] * self.size
+        pieces = fitting(segment, 0, 0xFFFFFFFF, "segment")
+        to = to_c(self.family, address) if address is not None else _api.Addr()
         self._view[start : start + len(view)] = view
-        self.messages[at].len = len(view)
-        self.messages[at].segment = segment
-        self.messages[at].addr = to_c(self.family, address) if address is not None else _api.Addr()
+        message = self.messages[at]
+        message.len, message.segment, message.addr = len(view), pieces, to
 
     def address(self, at: int) -> Address:
         """Where received datagram `at` came from."""
-        return from_c(self.family, self.messages[at].addr)
+        return source(self.family, self.messages[at].addr)
 
     def segment(self, at: int) -> int:
         """In pieces of how many bytes received datagram `at` came (SK_OPT_UDP_GRO); 0: it is one datagram."""

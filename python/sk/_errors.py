@@ -17,6 +17,9 @@ class ClosedError(OSError):
 class UnexpectedEnd(EOFError):
     """The peer ended the stream before the count asked for."""
 
+    #: What came until then.
+    partial: bytes = b""
+
 
 def fail(code: int) -> NoReturn:
     """Raises what a negative result means."""

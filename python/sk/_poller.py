@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from . import _api
-from ._address import milliseconds
-from ._errors import check
+from ._address import fitting, milliseconds
+from ._errors import check, fail
 from ._library import library
 from ._socket import Socket
+from ._wait import Limit, meanwhile
 
 
 class Ready(NamedTuple):
@@ -20,6 +21,14 @@ class Ready(NamedTuple):
     data: Any
 
 
+#: From how many sockets on closed ones are looked for.
+PRUNE = 64
+
+
+def events_of(events: int) -> int:
+    return fitting(events, 0, 0xFFFFFFFF, "events")
+
+
 class Poller:
     """Knows many sockets and tells which are ready. Any method may be called from any thread."""
 
@@ -27,6 +36,7 @@ class Poller:
         self._handle = check(library.sk_poller())
         self._capacity = capacity
         self._members: dict[int, tuple[Socket, Any]] = {}
+        self._prune_at = PRUNE
 
     def __enter__(self) -> Poller:
         return self
@@ -40,15 +50,38 @@ class Poller:
         if getattr(self, "_handle", 0):
             self.close()
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
     def add(self, socket: Socket, events: int = _api.SK_READABLE, data: Any = None) -> None:
         """Waits for the socket too. One that is closed leaves by itself."""
-        check(library.sk_poller_add(self._handle, socket.handle, events, 0))
-        self._members[socket.handle] = (socket, data)
+        self._prune()
+        self._put(library.sk_poller_add, socket, events, data)
 
     def modify(self, socket: Socket, events: int, data: Any = None) -> None:
         """Changes what the socket is waited for."""
-        check(library.sk_poller_modify(self._handle, socket.handle, events, 0))
-        self._members[socket.handle] = (socket, data)
+        self._put(library.sk_poller_modify, socket, events, data)
+
+    def _put(self, call: Any, socket: Socket, events: int, data: Any) -> None:
+        handle, wanted = socket.handle, events_of(events)
+        # Before the call: a wait in another thread may report the socket before this one goes on.
+        before = self._members.get(handle)
+        self._members[handle] = (socket, data)
+        result = call(self._handle, handle, wanted, 0)
+        if result < 0:
+            if before:
+                self._members[handle] = before
+            else:
+                self._members.pop(handle, None)
+            fail(result)
+
+    def _prune(self) -> None:
+        """Forgets closed sockets, now and then, so that it costs little for each."""
+        if len(self._members) >= self._prune_at:
+            for handle, (socket, _) in list(self._members.items()):
+                if socket.handle != handle:
+                    self._members.pop(handle, None)
+            self._prune_at = max(PRUNE, 2 * len(self._members))
 
     def remove(self, socket: Socket) -> None:
         """Waits for the socket no longer."""
@@ -58,7 +91,11 @@ class Poller:
     def wait(self, timeout: float | None = None) -> list[Ready]:
         """Who is ready, after at most `timeout` seconds; empty: time is up."""
         events = (_api.Event * self._capacity)()
-        count = check(library.sk_poller_wait(self._handle, events, self._capacity, milliseconds(timeout)))
+        handle, limit = self._handle, Limit(milliseconds(timeout))
+        count = library.sk_poller_wait(handle, events, self._capacity, limit.slice())
+        while count == 0 and limit.left() != 0:
+            count = meanwhile(library.sk_poller_wait(handle, events, self._capacity, limit.slice()))
+        check(count)
         ready = []
         for event in events[:count]:
             socket, data = self._members.get(event.handle, (None, None))
