@@ -199,10 +199,11 @@ impl Socket {
             is_unix: self.kind().is_unix(),
             port: if list.wants_local { self.local_address(&mut MaybeUninit::uninit())?.port } else { 0 },
             cut: SK_TRUNC as u32,
+            nobody_is_real: self.kind().is_careful(),
         };
         // An empty datagram from nobody is none: a shutdown or the peer's end looks like that. But a
-        // Unix datagram socket may well receive such a one.
-        let nobody_is_real = || self.kind().is_careful() && !self.is_closed();
+        // Unix datagram socket may well receive such a one; a call that does not block brings no other.
+        let never_block = if wanted.nobody_is_real { message::DONTWAIT } else { 0 };
         let peek = asked.system & message::PEEK != 0;
         let sparse = self.slot.has(mark::SPARSE);
         let most = match (peek, sparse) {
@@ -212,15 +213,15 @@ impl Socket {
             (false, false) => usize::MAX,
         };
         let (mut some, mut rest) = list.split(most);
-        let first = self.receive_within(asked.system, &mut timer, &mut |flags| {
-            batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real)
+        let first = self.receive_within(asked.system | never_block, &mut timer, &mut |flags| {
+            batch::recv(self.fd(), &mut some, wanted, flags)
         })?;
         let mut total = first;
         let mut received = first;
         while received == some.len() && !rest.is_empty() && !peek {
             (some, rest) = rest.split(usize::MAX);
             let flags = asked.system | message::DONTWAIT;
-            received = match batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real) {
+            received = match batch::recv(self.fd(), &mut some, wanted, flags) {
                 Ok(received) => received,
                 Err(Errno(libc::EAGAIN | libc::EINTR)) => 0,
                 Err(_) if self.is_closed() => 0,

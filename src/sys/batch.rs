@@ -339,6 +339,8 @@ pub struct Wanted {
     pub port: u16,
     /// What stands in `flags` where a datagram was cut.
     pub cut: u32,
+    /// An empty datagram from nobody is one.
+    pub nobody_is_real: bool,
 }
 
 /// Bytes of an address that a `struct sockaddr` of IP may take; behind it, in what is otherwise
@@ -357,13 +359,7 @@ const _: () = {
 /// can. How many came. Unless `nobody_is_real`, empty ones from nobody at the end are none, and
 /// nothing is written for them.
 #[inline(never)]
-pub fn recv(
-    fd: Fd,
-    room: &mut Incoming,
-    wanted: Wanted,
-    flags: c_int,
-    nobody_is_real: &dyn Fn() -> bool,
-) -> Result<usize> {
+pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result<usize> {
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; AT_ONCE];
     let mut count = 0usize;
     for (message, one) in headers.iter_mut().zip(room.list.iter_mut()) {
@@ -388,7 +384,7 @@ pub fn recv(
     // SAFETY: set above, and filled by the kernel.
     let mut headers = unsafe { &*(from_ref(headers) as *const [mmsghdr]) };
     while let [some @ .., last] = headers {
-        if last.msg_len > 0 || last.msg_hdr.msg_namelen > 0 || nobody_is_real() {
+        if last.msg_len > 0 || last.msg_hdr.msg_namelen > 0 || wanted.nobody_is_real {
             break;
         }
         headers = some;
