@@ -10,8 +10,8 @@ use super::pinned::{Pinned, Socket};
 use crate::error::{Code, Count, Result};
 use crate::handle::word::Left;
 use crate::handle::{Handle, Slot, TABLE};
+use crate::sys::Fd;
 use crate::sys::socket::Answer;
-use crate::sys::{self, Errno, Fd};
 
 /// A pinned socket whose next call is one plain system call, which may block: it has no limit
 /// and nobody shares it. Only what such a call needs, so that it stays in registers; it must be
@@ -101,9 +101,9 @@ pub fn otherwise(raw: i64, call: impl FnOnce(&Socket) -> Result<usize>) -> Count
 #[inline(never)]
 pub fn rest(raw: i64, again: impl FnOnce(&Socket) -> Result<usize>, plain: Plain, answer: Answer) -> Count {
     let socket = plain.into_socket(raw);
-    let result = match answer.result() {
-        Err(Errno(libc::EINTR | libc::EAGAIN)) => again(&socket),
-        result => settle(&socket, result),
+    let result = match answer {
+        Answer::INTERRUPTED | Answer::AGAIN => again(&socket),
+        answer => settle(&socket, answer),
     };
     finish(result, socket)
 }
@@ -120,7 +120,7 @@ pub fn unmoved(
 ) -> Count {
     if dont_wait && answer == Answer::AGAIN {
         let socket = plain.into_socket(raw);
-        return finish(settle(&socket, Err(Errno(libc::EAGAIN))), socket);
+        return finish(settle(&socket, answer), socket);
     }
     rest(raw, again, plain, answer)
 }
@@ -139,8 +139,8 @@ pub fn part(answer: Answer, moved: &mut usize) -> Answer {
 
 /// What the kernel said is the result, unless the handle was closed meanwhile.
 #[inline(never)]
-fn settle(socket: &Socket, result: sys::Result<usize>) -> Result<usize> {
-    if socket.is_closed() { Err(Code::SK_ECLOSED.into()) } else { Ok(result?) }
+fn settle(socket: &Socket, answer: Answer) -> Result<usize> {
+    if socket.is_closed() { Err(Code::SK_ECLOSED.into()) } else { Ok(answer.result()?) }
 }
 
 /// Lets go before the result is told, as in every other call.
