@@ -712,7 +712,8 @@ int64_t sk_send(sk_handle s, const void *data, size_t len, int flags);
  * data, len: where to put it; NULL only with len 0. What of a datagram does not fit is lost.
  * flags: 0, or of `SK_PEEK`, `SK_WAITALL`, `SK_DONTWAIT`, `SK_OOB`, and not on streams `SK_TRUNC`.
  *
- * Returns the bytes received; 0 = the peer ended the stream, or an empty datagram; or:
+ * Returns the bytes received; 0 = the peer ended the stream, receiving was shut down here, or an
+ * empty datagram; or:
  * `SK_EBADHANDLE`, `SK_EOPNOTSUPP` no live socket, or no out-of-band data on this kind;
  * `SK_EINVAL` unknown flags, NULL with a length, no out-of-band data there;
  * `SK_EAGAIN` it would have to wait, `SK_ETIMEDOUT` the limit ran out;

@@ -248,7 +248,8 @@ pub(super) unsafe fn send_with(s: sk_handle, data: *const c_void, len: usize, fl
 /// data, len: where to put it; NULL only with len 0. What of a datagram does not fit is lost.
 /// flags: 0, or of `SK_PEEK`, `SK_WAITALL`, `SK_DONTWAIT`, `SK_OOB`, and not on streams `SK_TRUNC`.
 ///
-/// Returns the bytes received; 0 = the peer ended the stream, or an empty datagram; or:
+/// Returns the bytes received; 0 = the peer ended the stream, receiving was shut down here, or an
+/// empty datagram; or:
 /// `SK_EBADHANDLE`, `SK_EOPNOTSUPP` no live socket, or no out-of-band data on this kind;
 /// `SK_EINVAL` unknown flags, NULL with a length, no out-of-band data there;
 /// `SK_EAGAIN` it would have to wait, `SK_ETIMEDOUT` the limit ran out;

@@ -76,23 +76,8 @@ impl Socket {
             (None, None) if taken.no_room => return Err(Errno(libc::EMFILE)),
             (fd, None) => fd,
         };
-        let ended = taken.count == 0 && came.is_none() && self.is_at_end()?;
+        let ended = taken.count == 0 && came.is_none() && (self.kind().is_stream() || self.is_at_end());
         Ok(usize::from(!ended))
-    }
-
-    /// Nothing more will come, but for what came already. Tells the end from an empty datagram.
-    fn is_at_end(&self) -> sys::Result<bool> {
-        if poll::READ_ENDED == 0 && self.kind().is_stream() {
-            return Ok(true);
-        }
-        let mut items = [poll::Item::new(self.fd(), poll::READ_ENDED)];
-        while let Err(errno) = poll::poll(&mut items, Some(0)) {
-            if errno != Errno(libc::EINTR) {
-                return Err(errno);
-            }
-        }
-        let [item] = items;
-        Ok(item.found() & (poll::READ_ENDED | poll::HANGUP) != 0)
     }
 
     /// Who is at the other end.

@@ -120,7 +120,8 @@ pub fn unmoved(
 ) -> Count {
     if dont_wait && answer == Answer::AGAIN {
         let socket = plain.into_socket(raw);
-        return finish(settle(&socket, answer), socket);
+        let result = if socket.is_at_end() { again(&socket) } else { settle(&socket, answer) };
+        return finish(result, socket);
     }
     rest(raw, again, plain, answer)
 }

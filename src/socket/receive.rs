@@ -12,7 +12,7 @@ use crate::handle::slot::{Direction, mark};
 use crate::net::address::Address;
 use crate::sys::Errno;
 use crate::sys::address::{self, Inet, Inet6, Raw};
-use crate::sys::poll;
+use crate::sys::poll::{self, Item};
 use crate::sys::socket::{self as calls, Answer, message};
 use crate::sys::time::Timer;
 use crate::sys::vector::{self, Pieces, Rest};
@@ -233,20 +233,34 @@ impl Socket {
         // A datagram socket whose receiving side was shut is readable for ever, and says
         // EAGAIN all the same where a blocking receive says 0.
         let ended = core::cell::Cell::new(false);
+        let must_look = timer.limit() == 0;
         let received = self.retry_with(
             timer,
-            &mut |must_not_block| {
-                let result = call(if must_not_block { flags | message::DONTWAIT } else { flags });
-                if result == Err(Errno(libc::EAGAIN)) && ended.get() { Ok(0) } else { result }
+            &mut |must_not_block| match call(if must_not_block { flags | message::DONTWAIT } else { flags }) {
+                Err(Errno(libc::EAGAIN)) if ended.get() => Ok(0),
+                // What came before the look is taken first.
+                Err(Errno(libc::EAGAIN)) if must_look && self.is_at_end() => {
+                    ended.set(true);
+                    Err(Errno(libc::EINTR))
+                }
+                result => result,
             },
             &mut |timer| {
                 let wanted = if flags & message::OOB != 0 { poll::PRIORITY } else { poll::IN };
                 let found = self.sleep_for(wanted | poll::READ_ENDED, timer)?;
-                ended.set(found & (poll::READ_ENDED | poll::HANGUP) != 0);
+                ended.set(has_ended(found));
                 Ok(found)
             },
         )?;
         if received == 0 && self.is_closed() { Err(Stop::Closed) } else { Ok(received) }
+    }
+
+    /// Nothing more will come, but for what came already. A stream's receive tells that by itself.
+    #[inline(never)] // one copy of it serves every kind of call
+    pub fn is_at_end(&self) -> bool {
+        let mut item = [Item::new(self.fd(), poll::READ_ENDED)];
+        // EINTR is told only where nothing was found.
+        !self.kind().is_stream() && poll::poll(&mut item, Some(0)).is_ok() && has_ended(item[0].found())
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.
@@ -285,4 +299,9 @@ impl Socket {
         }
         Ok(())
     }
+}
+
+/// What poll(2) found tells the end of what can be received.
+fn has_ended(found: i16) -> bool {
+    found & (poll::READ_ENDED | poll::HANGUP) != 0
 }
