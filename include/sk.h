@@ -74,7 +74,7 @@
  */
 #define SK_TRUNC 16
 
-/** Out-of-band data, see tcp(7). */
+/** Out-of-band data of a TCP or Unix stream, see tcp(7), unix(7); MPTCP has none. */
 #define SK_OOB 32
 
 /** Something can be received or accepted, or the peer ended its side. */
@@ -459,6 +459,8 @@ typedef struct sk_cred {
 
 
 
+
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -817,7 +819,7 @@ int sk_peer_addr(sk_handle s, struct sk_addr *out);
  *
  * s: a datagram socket.
  * data, len: what to send; NULL only with len 0.
- * flags: 0, or of `SK_DONTWAIT`, `SK_MORE`, `SK_OOB`.
+ * flags: 0, or of `SK_DONTWAIT`, `SK_MORE`.
  * to: where to; NULL = the peer, as `sk_send`.
  *
  * Returns the bytes sent, or what `sk_send` does, and:
@@ -910,7 +912,7 @@ int64_t sk_recvv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags
  *
  * s: a socket, no stream.
  * msgs, count: the datagrams, only read; NULL only with count 0.
- * flags: 0, or of `SK_DONTWAIT`, `SK_OOB`.
+ * flags: 0, or `SK_DONTWAIT`.
  *
  * A datagram with `segment` goes as many of that size, cut by the system where it can
  * (UDP segmentation offload), however long it is; a socket whose route refuses that is
@@ -936,7 +938,7 @@ int64_t sk_send_batch(sk_handle s, const struct sk_dgram *msgs, size_t count, in
  * s: a socket, no stream.
  * msgs, count: data, room and local are read; where a datagram came, len, addr, *local, flags
  * and segment are written. NULL only with count 0.
- * flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_OOB`, `SK_TRUNC`
+ * flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_TRUNC`
  * (len is a datagram's full length, also where it was cut); `SK_WAITALL` is ignored.
  *
  * Returns how many came; 0 = nothing more will come (`SK_SEQPACKET`: the peer ended, or empty

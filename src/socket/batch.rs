@@ -87,8 +87,8 @@ impl Socket {
         if flags & SK_MORE != 0 {
             return Err(Code::SK_EINVAL.into());
         }
-        let asked = Send::new(flags)?;
         let kind = self.kind();
+        let asked = Send::new(flags, self)?;
         let plain = kind.family() == Family::SK_INET && list.is_plain(Family::SK_INET);
         let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY), plain };
         let mut all = if plain { list.skip(list.len()) } else { list };

@@ -20,7 +20,7 @@ pub fn send_handle(via: i64, raw: i64) -> Result<()> {
     let (via, passed) = (Socket::of(via)?.only(Kind::is_unix)?, Socket::of(passed)?);
     // Before there is a copy that a shutdown could harm.
     passed.slot.word.share(if core::ptr::eq(via.slot, passed.slot) { 2 } else { 1 });
-    via.transmit(Send::new(0)?, None, &mut |flags| send_descriptor(via.fd(), passed.fd(), flags))?;
+    via.transmit(Send::NONE, None, &mut |flags| send_descriptor(via.fd(), passed.fd(), flags))?;
     Ok(())
 }
 
