@@ -150,8 +150,8 @@ impl Socket {
         let v6 = self.kind().is_inet6();
         // Only a Unix datagram socket waits for room at its peer.
         let mut raw;
-        let peer = match { parts }.next() {
-            Some(Part { to: Some(to), .. }) if self.kind().is_careful() => {
+        let peer = match parts.list.next() {
+            Some((Part { to: Some(to), .. }, _)) if self.kind().is_careful() => {
                 raw = Raw::empty();
                 self.to_raw(to, &mut raw).ok().map(|()| &raw)
             }
