@@ -409,8 +409,10 @@ typedef struct sk_dgram {
     struct sk_addr addr;
     /**
      * NULL = not wanted. Receive: where to put the address of ours that it came to, which
-     * becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Send: the address of ours to send
-     * from, of which the port does not count; `SK_UNSPEC` = the system's choice.
+     * becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Of a datagram to a group it is the
+     * interface's own address, with IPv6 "::" with the interface as scope_id. Send: the address of
+     * ours to send from, of which the port does not count; "::" with a scope_id = one of that
+     * interface; `SK_UNSPEC` = the system's choice.
      */
     struct sk_addr *local;
     /** Receive: `SK_TRUNC` where it was cut, else 0. */

@@ -27,8 +27,10 @@ pub struct Dgram {
     /// Send: where to, `SK_UNSPEC` = the peer of a connected socket. Receive: where from.
     pub addr: Address,
     /// NULL = not wanted. Receive: where to put the address of ours that it came to, which
-    /// becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Send: the address of ours to send
-    /// from, of which the port does not count; `SK_UNSPEC` = the system's choice.
+    /// becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Of a datagram to a group it is the
+    /// interface's own address, with IPv6 "::" with the interface as scope_id. Send: the address of
+    /// ours to send from, of which the port does not count; "::" with a scope_id = one of that
+    /// interface; `SK_UNSPEC` = the system's choice.
     pub local: *mut Address,
     /// Receive: `SK_TRUNC` where it was cut, else 0.
     pub flags: u32,
@@ -443,10 +445,14 @@ unsafe fn read_control(header: &msghdr, port: u16, mut local: Option<&mut Addres
                 (LOCAL_V6, Some(local)) if local.family == 0 => {
                     let info = value.cast::<libc::in6_pktinfo>().read_unaligned();
                     let mut inet6: libc::sockaddr_in6 = zeroed();
-                    inet6.sin6_addr = info.ipi6_addr;
                     let [a, b, ..] = info.ipi6_addr.s6_addr;
-                    // fe80::/10, whose addresses need their interface.
-                    if a == 0xfe && b & 0xc0 == 0x80 {
+                    let head = u16::from_be_bytes([a, b]);
+                    // A group, ff00::/8, is no address of ours: its interface has one.
+                    if head < 0xff00 {
+                        inet6.sin6_addr = info.ipi6_addr;
+                    }
+                    // And fe80::/10, whose addresses need their interface.
+                    if matches!(head, 0xfe80..=0xfebf | 0xff00..) {
                         inet6.sin6_scope_id = info.ipi6_ifindex as _;
                     }
                     show_inet6(local, &inet6);
