@@ -168,6 +168,9 @@ impl Socket {
 
     /// Whether a datagram can go from this socket at all, as far as it can be told beforehand.
     fn check(&self, kind: Kind, whole: &Part) -> Result<()> {
+        if kind.is_unix() && (whole.segment > 0 || whole.from.is_some()) {
+            return Err(Code::SK_EINVAL.into());
+        }
         let fits = |address: &Address| -> Result<()> {
             if address.family == kind.family() as u16 && !kind.is_unix() {
                 return Ok(());
@@ -177,11 +180,7 @@ impl Socket {
             if too_long { Err(Code::SK_EINVAL.into()) } else { Ok(()) }
         };
         whole.to.map_or(Ok(()), fits)?;
-        whole.from.map_or(Ok(()), fits)?;
-        if kind.is_unix() && (whole.segment > 0 || whole.from.is_some()) {
-            return Err(Code::SK_EINVAL.into());
-        }
-        Ok(())
+        whole.from.map_or(Ok(()), fits)
     }
 
     /// Waits for the first datagram and takes what is there. How many came; 0: the end.

@@ -240,6 +240,13 @@ CASE(bad_input_is_answered_and_changes_nothing)
                 list[1] = out[2];
                 list[1].segment = 1;
                 CHECK_FAILS(sk_send_batch(p[0], list, 2, 0), SK_EINVAL);
+                static const char *const locals[] = {"127.0.0.1", "::1", "unix:@x"};
+                for (int l = 0; l < 3; l++) {
+                    sk_addr local = parsed(locals[l], 0);
+                    list[1] = out[2];
+                    list[1].local = &local;
+                    CHECK_FAILS(sk_send_batch(p[0], list, 2, 0), SK_EINVAL);
+                }
             } else {
                 sk_addr other = parsed(k == PAIR_UDP4 ? "::1" : "unix:@x", 0);
                 list[1] = out[2];
