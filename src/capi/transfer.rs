@@ -19,7 +19,7 @@ use crate::sys::vector::Buf;
 /// to: where to; NULL = the peer, as `sk_send`.
 ///
 /// Returns the bytes sent, or what `sk_send` does, and:
-/// `SK_EISCONN` a connected stream, which has its peer;
+/// `SK_EISCONN` a connected stream, which has its peer; `SK_ENOTCONN` one that is not;
 /// `SK_EAFNOSUPPORT` an address of the other family; `SK_EINVAL` a malformed one;
 /// `SK_ENOENT`, `SK_ECONNREFUSED` no such Unix path, or nobody there any more.
 ///

@@ -12,7 +12,8 @@ use crate::sys::socket::message;
 pub const SK_PEEK: c_int = 1;
 /// Receive on a stream: wait for the whole length. What was received when the peer ends, the
 /// limit runs out or an error comes is reported; the error comes with the next call. With
-/// `SK_PEEK` it acts as far as the system lets it, without a limit only. Ignored on datagrams.
+/// `SK_PEEK` it acts as far as the system lets it, only without a limit, and on a socket that
+/// counts as shared (`sk_dup`, `fork`, `sk_fd`, passed on) not at all. Ignored on datagrams.
 pub const SK_WAITALL: c_int = 2;
 /// Do not wait in this call: `SK_EAGAIN` instead.
 pub const SK_DONTWAIT: c_int = 4;

@@ -266,6 +266,34 @@ CASE(out_of_band_data_of_a_unix_stream)
     close_pair(p);
 }
 
+/* What the system says, which is not one code for all kinds. */
+CASE(what_is_not_connected)
+{
+    static const struct {
+        int family, type, send, receive, shutdown;
+    } kinds[] = {
+        {SK_INET, SK_STREAM, SK_EPIPE, SK_ENOTCONN, SK_ENOTCONN},
+        {SK_INET, SK_DGRAM, SK_EDESTADDRREQ, SK_EAGAIN, SK_ENOTCONN},
+        {SK_UNIX, SK_STREAM, SK_ENOTCONN, SK_EINVAL, SK_OK},
+        {SK_UNIX, SK_SEQPACKET, SK_ENOTCONN, SK_ENOTCONN, SK_OK},
+        {SK_UNIX, SK_DGRAM, SK_ENOTCONN, SK_EAGAIN, SK_OK},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        sk_handle s = MADE(sk_socket(kinds[i].family, kinds[i].type, 0));
+        char b[4] = "";
+        sk_buf piece = {b, 1};
+        CHECK_OK(sk_set_timeout(s, 0));
+        CHECK_FAILS(sk_send(s, b, 1, 0), kinds[i].send);
+        CHECK_FAILS(sk_sendv(s, &piece, 1, 0), kinds[i].send);
+        CHECK_FAILS(sk_send_to(s, b, 1, 0, NULL), kinds[i].send);
+        CHECK_FAILS(sk_recv(s, b, 1, 0), kinds[i].receive);
+        CHECK_FAILS(sk_recvv(s, &piece, 1, 0), kinds[i].receive);
+        if (kinds[i].shutdown == SK_OK) CHECK_OK(sk_shutdown(s, SK_SHUT_WRITE));
+        else CHECK_FAILS(sk_shutdown(s, SK_SHUT_WRITE), kinds[i].shutdown);
+        CHECK_OK(sk_close(s));
+    }
+}
+
 CASE(send_to_on_a_connected_stream)
 {
     for (int i = 0; i < STREAMS; i++) {
