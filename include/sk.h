@@ -58,7 +58,8 @@
 /**
  * Receive on a stream: wait for the whole length. What was received when the peer ends, the
  * limit runs out or an error comes is reported; the error comes with the next call. With
- * `SK_PEEK` it acts as far as the system lets it, without a limit only. Ignored on datagrams.
+ * `SK_PEEK` it acts as far as the system lets it, only without a limit, and on a socket that
+ * counts as shared (`sk_dup`, `fork`, `sk_fd`, passed on) not at all. Ignored on datagrams.
  */
 #define SK_WAITALL 2
 
@@ -74,7 +75,7 @@
  */
 #define SK_TRUNC 16
 
-/** Out-of-band data, see tcp(7). */
+/** Out-of-band data of a TCP or Unix stream, see tcp(7), unix(7); MPTCP has none. */
 #define SK_OOB 32
 
 /** Something can be received or accepted, or the peer ended its side. */
@@ -406,8 +407,10 @@ typedef struct sk_dgram {
     struct sk_addr addr;
     /**
      * NULL = not wanted. Receive: where to put the address of ours that it came to, which
-     * becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Send: the address of ours to send
-     * from, of which the port does not count; `SK_UNSPEC` = the system's choice.
+     * becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Of a datagram to a group it is the
+     * interface's own address, with IPv6 "::" with the interface as scope_id. Send: the address of
+     * ours to send from, of which the port does not count; "::" with a scope_id = one of that
+     * interface; `SK_UNSPEC` = the system's choice.
      */
     struct sk_addr *local;
     /** Receive: `SK_TRUNC` where it was cut, else 0. */
@@ -453,6 +456,8 @@ typedef struct sk_cred {
 
 /** The handle that is never valid: what a variable should hold that has none. */
 #define SK_INVALID_HANDLE 0
+
+
 
 
 
@@ -590,8 +595,8 @@ int sk_bind(sk_handle s, const char *host, uint16_t port);
  * Gives a socket its own address, as `sk_bind` does.
  *
  * s: a socket.
- * addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. Unnamed
- * (path_len 0) on `SK_UNIX`: a free abstract name.
+ * addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. On `SK_UNIX` its
+ * port does not count, and unnamed (path_len 0) is a free abstract name.
  *
  * Returns `SK_OK`, or what `sk_bind` does, and `SK_EINVAL` where addr is NULL or malformed.
  *
@@ -616,9 +621,13 @@ int sk_bind_addr(sk_handle s, const struct sk_addr *addr);
 int sk_listen(sk_handle s, int backlog);
 
 /**
- * Waits for the next client, under the listener's `SK_OPT_RECV_TIMEOUT`. The new socket has
- * the same defaults as one from `sk_socket`, and no limits, whatever the listener has.
- * Connections that died in the queue are passed over.
+ * Waits for the next client, under the listener's `SK_OPT_RECV_TIMEOUT`. Connections that died in
+ * the queue are passed over.
+ *
+ * Whatever the listener has, the new socket starts with NODELAY, without CORK, and without limits,
+ * as one from `sk_socket`. As accept(2) has it, it inherits KEEPALIVE and what belongs to that,
+ * LINGER, the buffers, V6ONLY, TTL, TOS, USER_TIMEOUT, QUICKACK, REUSE_PORT, MARK, BUSY_POLL,
+ * BIND_DEVICE and CONGESTION.
  *
  * s: a socket after `sk_listen`.
  * peer: the client's address; NULL = not wanted.
@@ -669,8 +678,8 @@ int sk_connect(sk_handle s, const char *host, uint16_t port);
  * Connects a socket to an address, as `sk_connect` does.
  *
  * s: a socket.
- * addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. `SK_UNSPEC`
- * dissolves a datagram socket's association.
+ * addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. On `SK_UNIX` its
+ * port does not count. `SK_UNSPEC` dissolves a datagram socket's association.
  *
  * Returns `SK_OK`, or what `sk_connect` does; `SK_EINVAL` addr is NULL or malformed,
  * `SK_EAFNOSUPPORT` `SK_UNSPEC` on a stream.
@@ -694,7 +703,8 @@ int sk_connect_addr(sk_handle s, const struct sk_addr *addr);
  * `SK_EAGAIN` it would have to wait, `SK_ETIMEDOUT` the limit ran out;
  * `SK_ECLOSED` closed meanwhile;
  * `SK_EPIPE` sending was ended, here or by the peer; `SK_ECONNRESET` the peer reset the connection;
- * `SK_ENOTCONN`, `SK_EDESTADDRREQ` not connected; `SK_ECONNREFUSED` an earlier datagram was refused;
+ * `SK_EPIPE` (TCP), `SK_EDESTADDRREQ` (UDP), `SK_ENOTCONN` (`SK_UNIX`) not connected;
+ * `SK_ECONNREFUSED` an earlier datagram was refused;
  * `SK_EMSGSIZE` too long for a datagram; `SK_ENOBUFS`, `SK_ENOMEM` no memory;
  * `SK_ENETUNREACH`, `SK_EHOSTUNREACH`, `SK_ENETDOWN`, `SK_EACCES` as the system tells.
  *
@@ -709,12 +719,14 @@ int64_t sk_send(sk_handle s, const void *data, size_t len, int flags);
  * data, len: where to put it; NULL only with len 0. What of a datagram does not fit is lost.
  * flags: 0, or of `SK_PEEK`, `SK_WAITALL`, `SK_DONTWAIT`, `SK_OOB`, and not on streams `SK_TRUNC`.
  *
- * Returns the bytes received; 0 = the peer ended the stream, or an empty datagram; or:
+ * Returns the bytes received; 0 = the peer ended the stream, receiving was shut down here, or an
+ * empty datagram; or:
  * `SK_EBADHANDLE`, `SK_EOPNOTSUPP` no live socket, or no out-of-band data on this kind;
  * `SK_EINVAL` unknown flags, NULL with a length, no out-of-band data there;
  * `SK_EAGAIN` it would have to wait, `SK_ETIMEDOUT` the limit ran out;
  * `SK_ECLOSED` closed meanwhile;
- * `SK_ECONNRESET` the peer reset the connection; `SK_ENOTCONN` not connected;
+ * `SK_ECONNRESET` the peer reset the connection;
+ * `SK_ENOTCONN` not connected, which on a Unix stream is `SK_EINVAL`;
  * `SK_ECONNREFUSED` a datagram sent earlier was refused; `SK_ENOMEM` no memory.
  *
  * Threads: any. Signals: safe in a handler. Since 0.1. See recv(2).
@@ -732,7 +744,7 @@ int64_t sk_recv(sk_handle s, void *data, size_t len, int flags);
  * how: `SK_SHUT_READ`, `SK_SHUT_WRITE` or `SK_SHUT_BOTH` (`enum sk_how`).
  *
  * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EINVAL` (unknown
- * how), `SK_ENOTCONN` (not connected).
+ * how), `SK_ENOTCONN` (not connected; on `SK_UNIX` that is `SK_OK`).
  *
  * Threads: any. Signals: safe in a handler. Since 0.1. See shutdown(2).
  */
@@ -814,11 +826,11 @@ int sk_peer_addr(sk_handle s, struct sk_addr *out);
  *
  * s: a datagram socket.
  * data, len: what to send; NULL only with len 0.
- * flags: 0, or of `SK_DONTWAIT`, `SK_MORE`, `SK_OOB`.
+ * flags: 0, or of `SK_DONTWAIT`, `SK_MORE`.
  * to: where to; NULL = the peer, as `sk_send`.
  *
  * Returns the bytes sent, or what `sk_send` does, and:
- * `SK_EISCONN` a connected stream, which has its peer;
+ * `SK_EISCONN` a connected stream, which has its peer; `SK_ENOTCONN` one that is not;
  * `SK_EAFNOSUPPORT` an address of the other family; `SK_EINVAL` a malformed one;
  * `SK_ENOENT`, `SK_ECONNREFUSED` no such Unix path, or nobody there any more.
  *
@@ -907,7 +919,7 @@ int64_t sk_recvv(sk_handle s, const struct sk_buf *bufs, size_t count, int flags
  *
  * s: a socket, no stream.
  * msgs, count: the datagrams, only read; NULL only with count 0.
- * flags: 0, or of `SK_DONTWAIT`, `SK_OOB`.
+ * flags: 0, or `SK_DONTWAIT`.
  *
  * A datagram with `segment` goes as many of that size, cut by the system where it can
  * (UDP segmentation offload), however long it is; a socket whose route refuses that is
@@ -933,7 +945,7 @@ int64_t sk_send_batch(sk_handle s, const struct sk_dgram *msgs, size_t count, in
  * s: a socket, no stream.
  * msgs, count: data, room and local are read; where a datagram came, len, addr, *local, flags
  * and segment are written. NULL only with count 0.
- * flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_OOB`, `SK_TRUNC`
+ * flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_TRUNC`
  * (len is a datagram's full length, also where it was cut); `SK_WAITALL` is ignored.
  *
  * Returns how many came; 0 = nothing more will come (`SK_SEQPACKET`: the peer ended, or empty
@@ -1045,7 +1057,8 @@ int sk_set_timeout(sk_handle s, int64_t ms);
 /**
  * Reads the text of an address: `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, "10.0.0.1",
  * "::1", "unix:/run/a.sock", "unix:///run/a.sock", "unix:@name". Exact: no spaces, no
- * "127.1", no leading zeros; without a port it is 0. In Unix names `\xNN` stands for a byte.
+ * "127.1", no leading zeros in IPv4 or a port; without a port it is 0. In Unix names `\xNN` stands
+ * for a byte.
  *
  * text: the text.
  * out: the address.
@@ -1390,7 +1403,8 @@ sk_handle sk_from_fd(int64_t fd);
 
 /**
  * The descriptor behind a socket, for other event loops to look at. It is still libsk's: don't
- * close it or change its flags. From here on the socket counts as shared.
+ * close it or change its flags. From here on the socket counts as shared. Whether the descriptor
+ * blocks is no promise, and calls on the handle change it.
  *
  * s: a socket.
  *
@@ -1402,6 +1416,8 @@ int64_t sk_fd(sk_handle s);
 
 /**
  * Gives a socket up: the handle is dead, the descriptor yours, in blocking mode and close-on-exec.
+ * The mode is that of every copy (`sk_dup`, `fork`, passed on): `sk_accept`, `sk_connect` and
+ * `sk_send_file` on a handle of another may make it non-blocking again.
  *
  * s: a socket.
  *
@@ -1414,7 +1430,8 @@ int64_t sk_fd(sk_handle s);
 int64_t sk_into_fd(sk_handle s);
 
 /**
- * A further handle for the same socket, with a life and limits of its own.
+ * A further handle for the same socket, with a life and limits of its own. The blocking mode of
+ * the descriptors is one for all, see `sk_into_fd`.
  *
  * s: a socket.
  *

@@ -11,7 +11,8 @@ use crate::sys::address::Raw;
 
 /// Reads the text of an address: `127.0.0.1:80`, `[::1]:80`, `[fe80::1%eth0]:80`, "10.0.0.1",
 /// "::1", "unix:/run/a.sock", "unix:///run/a.sock", "unix:@name". Exact: no spaces, no
-/// "127.1", no leading zeros; without a port it is 0. In Unix names `\xNN` stands for a byte.
+/// "127.1", no leading zeros in IPv4 or a port; without a port it is 0. In Unix names `\xNN` stands
+/// for a byte.
 ///
 /// text: the text.
 /// out: the address.

@@ -22,7 +22,8 @@ pub extern "C" fn sk_from_fd(fd: i64) -> sk_handle {
 }
 
 /// The descriptor behind a socket, for other event loops to look at. It is still libsk's: don't
-/// close it or change its flags. From here on the socket counts as shared.
+/// close it or change its flags. From here on the socket counts as shared. Whether the descriptor
+/// blocks is no promise, and calls on the handle change it.
 ///
 /// s: a socket.
 ///
@@ -35,6 +36,8 @@ pub extern "C" fn sk_fd(s: sk_handle) -> i64 {
 }
 
 /// Gives a socket up: the handle is dead, the descriptor yours, in blocking mode and close-on-exec.
+/// The mode is that of every copy (`sk_dup`, `fork`, passed on): `sk_accept`, `sk_connect` and
+/// `sk_send_file` on a handle of another may make it non-blocking again.
 ///
 /// s: a socket.
 ///
@@ -48,7 +51,8 @@ pub extern "C" fn sk_into_fd(s: sk_handle) -> i64 {
     ret::count(|| Ok(socket::into_fd(s)? as usize))
 }
 
-/// A further handle for the same socket, with a life and limits of its own.
+/// A further handle for the same socket, with a life and limits of its own. The blocking mode of
+/// the descriptors is one for all, see `sk_into_fd`.
 ///
 /// s: a socket.
 ///

@@ -90,8 +90,8 @@ pub unsafe extern "C" fn sk_bind(s: sk_handle, host: *const c_char, port: u16) -
 /// Gives a socket its own address, as `sk_bind` does.
 ///
 /// s: a socket.
-/// addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. Unnamed
-/// (path_len 0) on `SK_UNIX`: a free abstract name.
+/// addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. On `SK_UNIX` its
+/// port does not count, and unnamed (path_len 0) is a free abstract name.
 ///
 /// Returns `SK_OK`, or what `sk_bind` does, and `SK_EINVAL` where addr is NULL or malformed.
 ///
@@ -122,9 +122,13 @@ pub extern "C" fn sk_listen(s: sk_handle, backlog: c_int) -> c_int {
     ret::status(|| Socket::new(s)?.listen(backlog))
 }
 
-/// Waits for the next client, under the listener's `SK_OPT_RECV_TIMEOUT`. The new socket has
-/// the same defaults as one from `sk_socket`, and no limits, whatever the listener has.
-/// Connections that died in the queue are passed over.
+/// Waits for the next client, under the listener's `SK_OPT_RECV_TIMEOUT`. Connections that died in
+/// the queue are passed over.
+///
+/// Whatever the listener has, the new socket starts with NODELAY, without CORK, and without limits,
+/// as one from `sk_socket`. As accept(2) has it, it inherits KEEPALIVE and what belongs to that,
+/// LINGER, the buffers, V6ONLY, TTL, TOS, USER_TIMEOUT, QUICKACK, REUSE_PORT, MARK, BUSY_POLL,
+/// BIND_DEVICE and CONGESTION.
 ///
 /// s: a socket after `sk_listen`.
 /// peer: the client's address; NULL = not wanted.
@@ -184,8 +188,8 @@ pub unsafe extern "C" fn sk_connect(s: sk_handle, host: *const c_char, port: u16
 /// Connects a socket to an address, as `sk_connect` does.
 ///
 /// s: a socket.
-/// addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. `SK_UNSPEC`
-/// dissolves a datagram socket's association.
+/// addr: of the socket's family; `SK_INET` is welcome on a dual-stack socket too. On `SK_UNIX` its
+/// port does not count. `SK_UNSPEC` dissolves a datagram socket's association.
 ///
 /// Returns `SK_OK`, or what `sk_connect` does; `SK_EINVAL` addr is NULL or malformed,
 /// `SK_EAFNOSUPPORT` `SK_UNSPEC` on a stream.
@@ -214,7 +218,8 @@ pub unsafe extern "C" fn sk_connect_addr(s: sk_handle, addr: *const Address) -> 
 /// `SK_EAGAIN` it would have to wait, `SK_ETIMEDOUT` the limit ran out;
 /// `SK_ECLOSED` closed meanwhile;
 /// `SK_EPIPE` sending was ended, here or by the peer; `SK_ECONNRESET` the peer reset the connection;
-/// `SK_ENOTCONN`, `SK_EDESTADDRREQ` not connected; `SK_ECONNREFUSED` an earlier datagram was refused;
+/// `SK_EPIPE` (TCP), `SK_EDESTADDRREQ` (UDP), `SK_ENOTCONN` (`SK_UNIX`) not connected;
+/// `SK_ECONNREFUSED` an earlier datagram was refused;
 /// `SK_EMSGSIZE` too long for a datagram; `SK_ENOBUFS`, `SK_ENOMEM` no memory;
 /// `SK_ENETUNREACH`, `SK_EHOSTUNREACH`, `SK_ENETDOWN`, `SK_EACCES` as the system tells.
 ///
@@ -248,12 +253,14 @@ pub(super) unsafe fn send_with(s: sk_handle, data: *const c_void, len: usize, fl
 /// data, len: where to put it; NULL only with len 0. What of a datagram does not fit is lost.
 /// flags: 0, or of `SK_PEEK`, `SK_WAITALL`, `SK_DONTWAIT`, `SK_OOB`, and not on streams `SK_TRUNC`.
 ///
-/// Returns the bytes received; 0 = the peer ended the stream, or an empty datagram; or:
+/// Returns the bytes received; 0 = the peer ended the stream, receiving was shut down here, or an
+/// empty datagram; or:
 /// `SK_EBADHANDLE`, `SK_EOPNOTSUPP` no live socket, or no out-of-band data on this kind;
 /// `SK_EINVAL` unknown flags, NULL with a length, no out-of-band data there;
 /// `SK_EAGAIN` it would have to wait, `SK_ETIMEDOUT` the limit ran out;
 /// `SK_ECLOSED` closed meanwhile;
-/// `SK_ECONNRESET` the peer reset the connection; `SK_ENOTCONN` not connected;
+/// `SK_ECONNRESET` the peer reset the connection;
+/// `SK_ENOTCONN` not connected, which on a Unix stream is `SK_EINVAL`;
 /// `SK_ECONNREFUSED` a datagram sent earlier was refused; `SK_ENOMEM` no memory.
 ///
 /// Threads: any. Signals: safe in a handler. Since 0.1. See recv(2).
@@ -290,7 +297,7 @@ pub(super) unsafe fn recv_with(s: sk_handle, data: *mut c_void, len: usize, flag
 /// how: `SK_SHUT_READ`, `SK_SHUT_WRITE` or `SK_SHUT_BOTH` (`enum sk_how`).
 ///
 /// Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EINVAL` (unknown
-/// how), `SK_ENOTCONN` (not connected).
+/// how), `SK_ENOTCONN` (not connected; on `SK_UNIX` that is `SK_OK`).
 ///
 /// Threads: any. Signals: safe in a handler. Since 0.1. See shutdown(2).
 #[unsafe(no_mangle)]

@@ -15,11 +15,11 @@ use crate::sys::vector::Buf;
 ///
 /// s: a datagram socket.
 /// data, len: what to send; NULL only with len 0.
-/// flags: 0, or of `SK_DONTWAIT`, `SK_MORE`, `SK_OOB`.
+/// flags: 0, or of `SK_DONTWAIT`, `SK_MORE`.
 /// to: where to; NULL = the peer, as `sk_send`.
 ///
 /// Returns the bytes sent, or what `sk_send` does, and:
-/// `SK_EISCONN` a connected stream, which has its peer;
+/// `SK_EISCONN` a connected stream, which has its peer; `SK_ENOTCONN` one that is not;
 /// `SK_EAFNOSUPPORT` an address of the other family; `SK_EINVAL` a malformed one;
 /// `SK_ENOENT`, `SK_ECONNREFUSED` no such Unix path, or nobody there any more.
 ///
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn sk_recvv(s: sk_handle, bufs: *const Buf, count: usize, 
 ///
 /// s: a socket, no stream.
 /// msgs, count: the datagrams, only read; NULL only with count 0.
-/// flags: 0, or of `SK_DONTWAIT`, `SK_OOB`.
+/// flags: 0, or `SK_DONTWAIT`.
 ///
 /// A datagram with `segment` goes as many of that size, cut by the system where it can
 /// (UDP segmentation offload), however long it is; a socket whose route refuses that is
@@ -255,7 +255,7 @@ pub unsafe extern "C" fn sk_send_batch(s: sk_handle, msgs: *const Dgram, count: 
 /// s: a socket, no stream.
 /// msgs, count: data, room and local are read; where a datagram came, len, addr, *local, flags
 /// and segment are written. NULL only with count 0.
-/// flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_OOB`, `SK_TRUNC`
+/// flags: 0, or of `SK_PEEK` (shows the first one only), `SK_DONTWAIT`, `SK_TRUNC`
 /// (len is a datagram's full length, also where it was cut); `SK_WAITALL` is ignored.
 ///
 /// Returns how many came; 0 = nothing more will come (`SK_SEQPACKET`: the peer ended, or empty

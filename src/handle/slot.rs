@@ -80,7 +80,7 @@ pub mod mark {
     /// A listener whose accepted sockets would inherit other than the defaults.
     pub const INHERITS: u32 = 1 << 20;
     /// What another descriptor of the same socket has too.
-    pub const OF_THE_SOCKET: u32 = CONNECTED | LISTENING | NONBLOCKING | REUSE_CHOSEN | INHERITS;
+    pub const OF_THE_SOCKET: u32 = CONNECTED | LISTENING | NONBLOCKING | REUSE_CHOSEN | INHERITS | SHUT;
     /// Anything but an IPv4 datagram socket, which has one short form of address.
     pub const NOT_IPV4_DATAGRAM: u32 = 1 << 21;
     /// Not a socket.
@@ -94,6 +94,8 @@ pub mod mark {
     /// An attempt to connect goes on, or what became of it was not told yet: where a further connect
     /// does not tell.
     pub const BEGUN: u32 = 1 << 27;
+    /// Receiving was shut down here, which a call that does not wait may have to look for.
+    pub const SHUT: u32 = 1 << 28;
     /// A thread is at a receive that takes more than one system call.
     pub const RECEIVING: u32 = 1 << 25;
 }

@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use super::create::{adopt, move_to};
 use super::pinned::Socket;
-use super::wait::Stop;
+use super::wait::{Stop, has_ended};
 use crate::error::{Code, Result};
 use crate::handle::slot::mark;
 use crate::handle::{Handle, TABLE};
@@ -12,8 +12,6 @@ use crate::net::address::Address;
 use crate::sys::address::Raw;
 use crate::sys::time::Timer;
 use crate::sys::{self, Errno, Fd, descriptor, errno, option, poll, socket as calls};
-
-const ENDED: i16 = poll::READ_ENDED | poll::HANGUP;
 
 /// Waits for the next connection, under the listener's receive limit.
 pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handle> {
@@ -36,7 +34,7 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
         match fd {
             // Of a Unix one that was shut, poll(2) says for ever that there is something to accept.
             Err(Errno(libc::EAGAIN))
-                if listener.kind().is_unix() && listener.look(poll::READ_ENDED) & ENDED != 0 =>
+                if listener.kind().is_unix() && has_ended(listener.look(poll::READ_ENDED)) =>
             {
                 Err(Errno(libc::EINVAL))
             }

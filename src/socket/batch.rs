@@ -87,8 +87,8 @@ impl Socket {
         if flags & SK_MORE != 0 {
             return Err(Code::SK_EINVAL.into());
         }
-        let asked = Send::new(flags)?;
         let kind = self.kind();
+        let asked = Send::new(flags, self)?;
         let plain = kind.family() == Family::SK_INET && list.is_plain(Family::SK_INET);
         let mut parts = Parts { list, done: 0, segmented: false, singly: self.slot.has(mark::SINGLY), plain };
         let mut all = if plain { list.skip(list.len()) } else { list };
@@ -150,8 +150,8 @@ impl Socket {
         let v6 = self.kind().is_inet6();
         // Only a Unix datagram socket waits for room at its peer.
         let mut raw;
-        let peer = match { parts }.next() {
-            Some(Part { to: Some(to), .. }) if self.kind().is_careful() => {
+        let peer = match parts.list.next() {
+            Some((Part { to: Some(to), .. }, _)) if self.kind().is_careful() => {
                 raw = Raw::empty();
                 self.to_raw(to, &mut raw).ok().map(|()| &raw)
             }
@@ -168,6 +168,9 @@ impl Socket {
 
     /// Whether a datagram can go from this socket at all, as far as it can be told beforehand.
     fn check(&self, kind: Kind, whole: &Part) -> Result<()> {
+        if kind.is_unix() && (whole.segment > 0 || whole.from.is_some()) {
+            return Err(Code::SK_EINVAL.into());
+        }
         let fits = |address: &Address| -> Result<()> {
             if address.family == kind.family() as u16 && !kind.is_unix() {
                 return Ok(());
@@ -177,11 +180,7 @@ impl Socket {
             if too_long { Err(Code::SK_EINVAL.into()) } else { Ok(()) }
         };
         whole.to.map_or(Ok(()), fits)?;
-        whole.from.map_or(Ok(()), fits)?;
-        if kind.is_unix() && (whole.segment > 0 || whole.from.is_some()) {
-            return Err(Code::SK_EINVAL.into());
-        }
-        Ok(())
+        whole.from.map_or(Ok(()), fits)
     }
 
     /// Waits for the first datagram and takes what is there. How many came; 0: the end.
@@ -199,10 +198,11 @@ impl Socket {
             is_unix: self.kind().is_unix(),
             port: if list.wants_local { self.local_address(&mut MaybeUninit::uninit())?.port } else { 0 },
             cut: SK_TRUNC as u32,
+            nobody_is_real: self.kind().is_careful(),
         };
         // An empty datagram from nobody is none: a shutdown or the peer's end looks like that. But a
-        // Unix datagram socket may well receive such a one.
-        let nobody_is_real = || self.kind().is_careful() && !self.is_closed();
+        // Unix datagram socket may well receive such a one; a call that does not block brings no other.
+        let never_block = if wanted.nobody_is_real { message::DONTWAIT } else { 0 };
         let peek = asked.system & message::PEEK != 0;
         let sparse = self.slot.has(mark::SPARSE);
         let most = match (peek, sparse) {
@@ -212,15 +212,15 @@ impl Socket {
             (false, false) => usize::MAX,
         };
         let (mut some, mut rest) = list.split(most);
-        let first = self.receive_within(asked.system, &mut timer, &mut |flags| {
-            batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real)
+        let first = self.receive_within(asked.system | never_block, &mut timer, &mut |flags| {
+            batch::recv(self.fd(), &mut some, wanted, flags)
         })?;
         let mut total = first;
         let mut received = first;
         while received == some.len() && !rest.is_empty() && !peek {
             (some, rest) = rest.split(usize::MAX);
             let flags = asked.system | message::DONTWAIT;
-            received = match batch::recv(self.fd(), &mut some, wanted, flags, &nobody_is_real) {
+            received = match batch::recv(self.fd(), &mut some, wanted, flags) {
                 Ok(received) => received,
                 Err(Errno(libc::EAGAIN | libc::EINTR)) => 0,
                 Err(_) if self.is_closed() => 0,

@@ -157,6 +157,9 @@ impl Socket {
             kind::How::SK_SHUT_WRITE => How::Write,
             kind::How::SK_SHUT_BOTH => How::Both,
         };
+        if !matches!(how, How::Write) {
+            self.slot.mark(mark::SHUT);
+        }
         Ok(calls::shutdown(self.fd(), how)?)
     }
 }

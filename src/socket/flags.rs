@@ -3,6 +3,7 @@
 use core::ffi::c_int;
 
 use super::kind::Kind;
+use super::pinned::Pinned;
 use crate::error::{Code, Result};
 use crate::sys::poll;
 use crate::sys::socket::message;
@@ -11,7 +12,8 @@ use crate::sys::socket::message;
 pub const SK_PEEK: c_int = 1;
 /// Receive on a stream: wait for the whole length. What was received when the peer ends, the
 /// limit runs out or an error comes is reported; the error comes with the next call. With
-/// `SK_PEEK` it acts as far as the system lets it, without a limit only. Ignored on datagrams.
+/// `SK_PEEK` it acts as far as the system lets it, only without a limit, and on a socket that
+/// counts as shared (`sk_dup`, `fork`, `sk_fd`, passed on) not at all. Ignored on datagrams.
 pub const SK_WAITALL: c_int = 2;
 /// Do not wait in this call: `SK_EAGAIN` instead.
 pub const SK_DONTWAIT: c_int = 4;
@@ -20,7 +22,7 @@ pub const SK_MORE: c_int = 8;
 /// Receive: return a datagram's full length even where the buffer was shorter. In
 /// `sk_dgram`: the datagram was cut.
 pub const SK_TRUNC: c_int = 16;
-/// Out-of-band data, see tcp(7).
+/// Out-of-band data of a TCP or Unix stream, see tcp(7), unix(7); MPTCP has none.
 pub const SK_OOB: c_int = 32;
 
 /// Something can be received or accepted, or the peer ended its side.
@@ -59,6 +61,9 @@ impl Receive {
         if flags & !allowed != 0 {
             return Err(Code::SK_EINVAL.into());
         }
+        if flags & SK_OOB != 0 && !kind.has_oob() {
+            return Err(Code::SK_EOPNOTSUPP.into());
+        }
         if message::TRUNC == 0 && flags & SK_TRUNC != 0 {
             return Err(Code::SK_ENOSYS.into());
         }
@@ -81,13 +86,23 @@ impl Receive {
 pub(crate) struct Send(c_int);
 
 impl Send {
-    #[inline(always)]
-    pub fn new(flags: c_int) -> Result<Send> {
-        if flags & !(SK_DONTWAIT | SK_MORE | SK_OOB) == 0 {
-            Ok(Send(flags))
-        } else {
-            Err(Code::SK_EINVAL.into())
+    pub const NONE: Send = Send(0);
+
+    #[inline(never)]
+    pub fn new(flags: c_int, on: &Pinned) -> Result<Send> {
+        let kind = on.kind();
+        match flags & !(SK_DONTWAIT | SK_MORE) {
+            0 => Ok(Send(flags)),
+            SK_OOB if kind.has_oob() => Ok(Send(flags)),
+            SK_OOB => Err(Code::SK_EOPNOTSUPP.into()),
+            _ => Err(Code::SK_EINVAL.into()),
         }
+    }
+
+    /// What needs no look at the kind.
+    #[inline(always)]
+    pub fn of_any_kind(flags: c_int) -> Option<Send> {
+        (flags & !(SK_DONTWAIT | SK_MORE) == 0).then_some(Send(flags))
     }
 
     #[inline(always)]

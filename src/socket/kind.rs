@@ -142,6 +142,11 @@ impl Kind {
         self.is_stream() && !self.is_unix()
     }
 
+    /// It may have out-of-band data; not every kernel has that of a Unix stream.
+    pub fn has_oob(self) -> bool {
+        self.is_stream() && self.protocol() != Protocol::SK_PROTO_MPTCP as i32
+    }
+
     /// UDP or UDP-Lite.
     pub fn is_udp(self) -> bool {
         self.is_datagram() && !self.is_unix()

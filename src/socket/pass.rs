@@ -19,7 +19,7 @@ pub fn send_handle(via: i64, raw: i64) -> Result<()> {
     let (via, passed) = (Pinned::new(via)?, Pinned::new(raw)?);
     let (via, passed) = (Socket::of(via)?.only(Kind::is_unix)?, Socket::of(passed)?);
     passed.share(if core::ptr::eq(via.slot, passed.slot) { 2 } else { 1 })?;
-    via.transmit(Send::new(0)?, None, &mut |flags| send_descriptor(via.fd(), passed.fd(), flags))?;
+    via.transmit(Send::NONE, None, &mut |flags| send_descriptor(via.fd(), passed.fd(), flags))?;
     Ok(())
 }
 
@@ -75,23 +75,8 @@ impl Socket {
             (None, None) if taken.no_room => return Err(Errno(libc::EMFILE)),
             (fd, None) => fd,
         };
-        let ended = taken.count == 0 && came.is_none() && self.is_at_end()?;
+        let ended = taken.count == 0 && came.is_none() && (self.kind().is_stream() || self.is_at_end());
         Ok(usize::from(!ended))
-    }
-
-    /// Nothing more will come, but for what came already. Tells the end from an empty datagram.
-    fn is_at_end(&self) -> sys::Result<bool> {
-        if poll::READ_ENDED == 0 && self.kind().is_stream() {
-            return Ok(true);
-        }
-        let mut items = [poll::Item::new(self.fd(), poll::READ_ENDED)];
-        while let Err(errno) = poll::poll(&mut items, Some(0)) {
-            if errno != Errno(libc::EINTR) {
-                return Err(errno);
-            }
-        }
-        let [item] = items;
-        Ok(item.found() & (poll::READ_ENDED | poll::HANGUP) != 0)
     }
 
     /// Who is at the other end.

@@ -8,10 +8,11 @@ use super::close::clear_up;
 use super::kind::Kind;
 use super::pinned::{Pinned, Socket};
 use crate::error::{Code, Count, Result};
+use crate::handle::slot::mark;
 use crate::handle::word::Left;
 use crate::handle::{Handle, Slot, TABLE};
+use crate::sys::Fd;
 use crate::sys::socket::Answer;
-use crate::sys::{self, Errno, Fd};
 
 /// A pinned socket whose next call is one plain system call, which may block: it has no limit
 /// and nobody shares it. Only what such a call needs, so that it stays in registers; it must be
@@ -108,9 +109,9 @@ pub fn long_way(raw: i64, call: &mut dyn FnMut(&Socket) -> Result<usize>) -> Cou
 #[inline(never)]
 pub fn rest(raw: i64, again: impl FnOnce(&Socket) -> Result<usize>, plain: Plain, answer: Answer) -> Count {
     let socket = plain.into_socket(raw);
-    let result = match answer.result() {
-        Err(Errno(libc::EINTR | libc::EAGAIN)) => again(&socket),
-        result => settle(&socket, result),
+    let result = match answer {
+        Answer::INTERRUPTED | Answer::AGAIN => again(&socket),
+        answer => settle(&socket, answer),
     };
     finish(result, socket)
 }
@@ -125,9 +126,9 @@ pub fn unmoved(
     dont_wait: bool,
     again: &mut dyn FnMut(&Socket) -> Result<usize>,
 ) -> Count {
-    if dont_wait && answer == Answer::AGAIN {
+    if dont_wait && answer == Answer::AGAIN && !plain.has(mark::SHUT) {
         let socket = plain.into_socket(raw);
-        return finish(settle(&socket, Err(Errno(libc::EAGAIN))), socket);
+        return finish(settle(&socket, answer), socket);
     }
     rest(raw, again, plain, answer)
 }
@@ -146,8 +147,8 @@ pub fn part(answer: Answer, moved: &mut usize) -> Answer {
 
 /// What the kernel said is the result, unless the handle was closed meanwhile.
 #[inline(never)]
-fn settle(socket: &Socket, result: sys::Result<usize>) -> Result<usize> {
-    if socket.is_closed() { Err(Code::SK_ECLOSED.into()) } else { Ok(result?) }
+fn settle(socket: &Socket, answer: Answer) -> Result<usize> {
+    if socket.is_closed() { Err(Code::SK_ECLOSED.into()) } else { Ok(answer.result()?) }
 }
 
 /// Lets go before the result is told, as in every other call.

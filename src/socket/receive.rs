@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use super::flags::{Receive, SK_DONTWAIT};
 use super::pinned::Socket;
 use super::plain::{Plain, long_way, otherwise, part, rest, unmoved};
-use super::wait::{Call, Stop};
+use super::wait::{Call, Stop, has_ended};
 use crate::error::{Code, Count, Result};
 use crate::handle::slot::{Direction, mark};
 use crate::net::address::Address;
@@ -236,20 +236,32 @@ impl Socket {
         // A datagram socket whose receiving side was shut is readable for ever, and says
         // EAGAIN all the same where a blocking receive says 0.
         let ended = core::cell::Cell::new(false);
+        let must_look = timer.limit() == 0 && self.slot.has(mark::SHUT);
         let received = self.retry_with(
             timer,
-            &mut |must_not_block| {
-                let result = call(if must_not_block { flags | message::DONTWAIT } else { flags });
-                if result == Err(Errno(libc::EAGAIN)) && ended.get() { Ok(0) } else { result }
+            &mut |must_not_block| match call(if must_not_block { flags | message::DONTWAIT } else { flags }) {
+                Err(Errno(libc::EAGAIN)) if ended.get() => Ok(0),
+                // What came before the look is taken first.
+                Err(Errno(libc::EAGAIN)) if must_look && self.is_at_end() => {
+                    ended.set(true);
+                    Err(Errno(libc::EINTR))
+                }
+                result => result,
             },
             &mut |timer| {
                 let wanted = if flags & message::OOB != 0 { poll::PRIORITY } else { poll::IN };
                 let found = self.sleep_for(wanted | poll::READ_ENDED, timer)?;
-                ended.set(found & (poll::READ_ENDED | poll::HANGUP) != 0);
+                ended.set(has_ended(found));
                 Ok(found)
             },
         )?;
         if received == 0 && self.is_closed() { Err(Stop::Closed) } else { Ok(received) }
+    }
+
+    /// Nothing more will come, but for what came already. A stream's receive tells that by itself.
+    #[inline(never)] // one copy of it serves every kind of call
+    pub fn is_at_end(&self) -> bool {
+        !self.kind().is_stream() && has_ended(self.look(poll::READ_ENDED))
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.

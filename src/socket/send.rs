@@ -87,7 +87,7 @@ pub fn send_all(raw: i64, data: &[u8], sent: &mut usize) -> Count {
 /// Any send of bytes, not none.
 #[inline(never)]
 pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
-    let Ok(asked) = Send::new(flags) else {
+    let Some(asked) = Send::of_any_kind(flags) else {
         return long_way(raw, &mut move |socket| socket.send(data, flags));
     };
     match Plain::pin(raw) {
@@ -104,7 +104,7 @@ pub fn send_with(raw: i64, data: &[u8], flags: c_int) -> Count {
 /// Any send of a list of pieces.
 #[inline(never)]
 pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
-    let Ok(asked) = Send::new(flags) else {
+    let Some(asked) = Send::of_any_kind(flags) else {
         return long_way(raw, &mut move |socket| socket.send_pieces(pieces, flags));
     };
     match Plain::pin(raw) {
@@ -121,22 +121,22 @@ pub fn send_pieces(raw: i64, pieces: Pieces, flags: c_int) -> Count {
 impl Socket {
     /// Any send.
     pub fn send(&self, data: &[u8], flags: c_int) -> Result<usize> {
-        self.transmit(Send::new(flags)?, None, &mut |flags| calls::send(self.fd(), data, flags))
+        self.transmit(Send::new(flags, self)?, None, &mut |flags| calls::send(self.fd(), data, flags))
     }
 
     /// Any send, of a list of pieces.
     pub fn send_pieces(&self, pieces: Pieces, flags: c_int) -> Result<usize> {
-        self.transmit(Send::new(flags)?, None, &mut |flags| vector::send(self.fd(), pieces, flags))
+        self.transmit(Send::new(flags, self)?, None, &mut |flags| vector::send(self.fd(), pieces, flags))
     }
 
     /// A send to an IPv4 address, of an IPv4 datagram socket.
     fn send_to_inet(&self, data: &[u8], to: &Inet) -> Result<usize> {
-        self.transmit(Send::new(0)?, None, &mut |flags| calls::send_to(self.fd(), data, flags, to))
+        self.transmit(Send::NONE, None, &mut |flags| calls::send_to(self.fd(), data, flags, to))
     }
 
     /// Any send to an address.
     pub fn send_to(&self, data: &[u8], flags: c_int, to: &Address) -> Result<usize> {
-        let asked = Send::new(flags)?;
+        let asked = Send::new(flags, self)?;
         let mut address = Raw::empty();
         self.to_raw(to, &mut address)?;
         if self.kind().is_stream() {

@@ -219,3 +219,8 @@ impl Pinned {
         }
     }
 }
+
+/// What poll(2) found tells the end of what can be received.
+pub fn has_ended(found: i16) -> bool {
+    found & (poll::READ_ENDED | poll::HANGUP) != 0
+}

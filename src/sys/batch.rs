@@ -27,8 +27,10 @@ pub struct Dgram {
     /// Send: where to, `SK_UNSPEC` = the peer of a connected socket. Receive: where from.
     pub addr: Address,
     /// NULL = not wanted. Receive: where to put the address of ours that it came to, which
-    /// becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Send: the address of ours to send
-    /// from, of which the port does not count; `SK_UNSPEC` = the system's choice.
+    /// becomes `SK_UNSPEC` unless `SK_OPT_PKTINFO` is on. Of a datagram to a group it is the
+    /// interface's own address, with IPv6 "::" with the interface as scope_id. Send: the address of
+    /// ours to send from, of which the port does not count; "::" with a scope_id = one of that
+    /// interface; `SK_UNSPEC` = the system's choice.
     pub local: *mut Address,
     /// Receive: `SK_TRUNC` where it was cut, else 0.
     pub flags: u32,
@@ -339,6 +341,8 @@ pub struct Wanted {
     pub port: u16,
     /// What stands in `flags` where a datagram was cut.
     pub cut: u32,
+    /// An empty datagram from nobody is one.
+    pub nobody_is_real: bool,
 }
 
 /// Bytes of an address that a `struct sockaddr` of IP may take; behind it, in what is otherwise
@@ -357,13 +361,7 @@ const _: () = {
 /// can. How many came. Unless `nobody_is_real`, empty ones from nobody at the end are none, and
 /// nothing is written for them.
 #[inline(never)]
-pub fn recv(
-    fd: Fd,
-    room: &mut Incoming,
-    wanted: Wanted,
-    flags: c_int,
-    nobody_is_real: &dyn Fn() -> bool,
-) -> Result<usize> {
+pub fn recv(fd: Fd, room: &mut Incoming, wanted: Wanted, flags: c_int) -> Result<usize> {
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; AT_ONCE];
     let mut count = 0usize;
     for (message, one) in headers.iter_mut().zip(room.list.iter_mut()) {
@@ -388,7 +386,7 @@ pub fn recv(
     // SAFETY: set above, and filled by the kernel.
     let mut headers = unsafe { &*(from_ref(headers) as *const [mmsghdr]) };
     while let [some @ .., last] = headers {
-        if last.msg_len > 0 || last.msg_hdr.msg_namelen > 0 || nobody_is_real() {
+        if last.msg_len > 0 || last.msg_hdr.msg_namelen > 0 || wanted.nobody_is_real {
             break;
         }
         headers = some;
@@ -447,10 +445,14 @@ unsafe fn read_control(header: &msghdr, port: u16, mut local: Option<&mut Addres
                 (LOCAL_V6, Some(local)) if local.family == 0 => {
                     let info = value.cast::<libc::in6_pktinfo>().read_unaligned();
                     let mut inet6: libc::sockaddr_in6 = zeroed();
-                    inet6.sin6_addr = info.ipi6_addr;
                     let [a, b, ..] = info.ipi6_addr.s6_addr;
-                    // fe80::/10, whose addresses need their interface.
-                    if a == 0xfe && b & 0xc0 == 0x80 {
+                    let head = u16::from_be_bytes([a, b]);
+                    // A group, ff00::/8, is no address of ours: its interface has one.
+                    if head < 0xff00 {
+                        inet6.sin6_addr = info.ipi6_addr;
+                    }
+                    // And fe80::/10, whose addresses need their interface.
+                    if matches!(head, 0xfe80..=0xfebf | 0xff00..) {
                         inet6.sin6_scope_id = info.ipi6_ifindex as _;
                     }
                     show_inet6(local, &inet6);

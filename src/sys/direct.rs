@@ -17,6 +17,9 @@ impl Answer {
     /// It would have to wait.
     pub const AGAIN: Answer = Answer(-(libc::EAGAIN as isize));
 
+    /// A signal came.
+    pub const INTERRUPTED: Answer = Answer(-(libc::EINTR as isize));
+
     /// No network is reached from here.
     pub const NO_NETWORK: Answer = Answer(-(libc::ENETUNREACH as isize));
 

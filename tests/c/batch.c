@@ -240,6 +240,13 @@ CASE(bad_input_is_answered_and_changes_nothing)
                 list[1] = out[2];
                 list[1].segment = 1;
                 CHECK_FAILS(sk_send_batch(p[0], list, 2, 0), SK_EINVAL);
+                static const char *const locals[] = {"127.0.0.1", "::1", "unix:@x"};
+                for (int l = 0; l < 3; l++) {
+                    sk_addr local = parsed(locals[l], 0);
+                    list[1] = out[2];
+                    list[1].local = &local;
+                    CHECK_FAILS(sk_send_batch(p[0], list, 2, 0), SK_EINVAL);
+                }
             } else {
                 sk_addr other = parsed(k == PAIR_UDP4 ? "::1" : "unix:@x", 0);
                 list[1] = out[2];
@@ -397,4 +404,34 @@ CASE(the_end)
     CHECK_OK(sk_shutdown(p[1], SK_SHUT_WRITE));
     CHECK_FAILS(sk_send_batch(p[1], out, 3, 0), SK_EPIPE);
     close_pair(p);
+}
+
+static void receive_the_end(void *s)
+{
+    CHECK_GIVES(sk_recv_batch(*(sk_handle *)s, in, MOST, 0), 0);
+}
+/* An end is no empty datagram, though an empty one of nobody may have come before it. */
+CASE(the_end_of_a_unix_datagram_socket)
+{
+    for (int round = 0; round < 4; round++) {
+        sk_handle p[2], copy = SK_INVALID_HANDLE;
+        struct thread t;
+        unix_pair(SK_DGRAM, p);
+        if (round % 2 == 1) copy = MADE(sk_dup(p[0]));
+        if (round >= 2) CHECK_OK(sk_set_timeout(p[0], 5000));
+        memset(out, 0, sizeof out);
+        empty_room();
+        CHECK_GIVES(sk_send_batch(p[1], out, 2, 0), 2);
+        CHECK_GIVES(sk_recv_batch(p[0], in, 1, 0), 1);
+        CHECK_OK(sk_shutdown(p[0], SK_SHUT_READ));
+        CHECK_GIVES(sk_recv_batch(p[0], in, MOST, 0), 1);
+        for (int again = 0; again < 2; again++) receive_the_end(&p[0]);
+        CHECK_EQ(in[1].flags, 0x77777777);
+        thread_start(&t, receive_the_end, &p[1]);
+        wait_until_asleep(&t);
+        CHECK_OK(sk_shutdown(p[1], SK_SHUT_READ));
+        thread_join(&t);
+        if (round % 2 == 1) CHECK_OK(sk_close(copy));
+        close_pair(p);
+    }
 }

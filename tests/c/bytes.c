@@ -205,6 +205,95 @@ CASE(flags_that_make_no_sense)
     }
 }
 
+/* Where there is none, an ordinary byte does not pass for it. */
+CASE(out_of_band_data_of_some_streams_only)
+{
+    need_ipv6();
+    for (int k = 0; k <= PAIR_KINDS; k++) {
+        sk_handle p[2], l = SK_INVALID_HANDLE;
+        char b[4] = "";
+        sk_buf piece = {b, 1};
+        sk_dgram d;
+        sk_addr from;
+        memset(&d, 0, sizeof d);
+        d.data = b;
+        d.room = d.len = 1;
+        if (k == PAIR_KINDS) {
+            l = sk_socket(SK_INET, SK_STREAM, SK_PROTO_MPTCP);
+            if (l == SK_EPROTONOSUPPORT) break;
+            CHECK_OK(sk_listen(l, 1));
+            p[0] = MADE(sk_socket(SK_INET, SK_STREAM, SK_PROTO_MPTCP));
+            CHECK_OK(sk_connect(p[0], "127.0.0.1", port_of(l)));
+            p[1] = MADE(sk_accept(l, NULL));
+            CHECK_OK(sk_close(l));
+        } else if (is_stream_pair(k)) {
+            continue; /* see urgent_data_comes_beside_the_stream */
+        } else {
+            any_pair(k, p);
+        }
+        CHECK_GIVES(sk_send(p[0], "a", 1, 0), 1);
+        for (int limit = SK_FOREVER; limit <= 1; limit++) {
+            CHECK_OK(sk_set_timeout(p[0], limit));
+            CHECK_OK(sk_set_timeout(p[1], limit));
+            for (int flags = SK_OOB; flags < SK_OOB + 8; flags += 4) { /* and with SK_DONTWAIT */
+                CHECK_FAILS(sk_send(p[0], "!", 1, flags), SK_EOPNOTSUPP);
+                CHECK_FAILS(sk_send_to(p[0], "!", 1, flags, NULL), SK_EOPNOTSUPP);
+                CHECK_FAILS(sk_sendv(p[0], &piece, 1, flags), SK_EOPNOTSUPP);
+                CHECK_FAILS(sk_recv(p[1], b, 1, flags), SK_EOPNOTSUPP);
+                CHECK_FAILS(sk_recv_from(p[1], b, 1, flags, &from), SK_EOPNOTSUPP);
+                CHECK_FAILS(sk_recvv(p[1], &piece, 1, flags), SK_EOPNOTSUPP);
+                CHECK_FAILS(sk_send_batch(p[0], &d, 1, flags), SK_EOPNOTSUPP);
+                CHECK_FAILS(sk_recv_batch(p[1], &d, 1, flags), SK_EOPNOTSUPP);
+            }
+        }
+        CHECK_GIVES(sk_recv(p[1], b, 4, 0), 1); /* nothing was sent or received */
+        CHECK_EQ(b[0], 'a');
+        CHECK_FAILS(sk_recv(p[1], b, 4, SK_DONTWAIT), SK_EAGAIN);
+        close_pair(p);
+    }
+}
+/* See unix(7): the last byte of such a send. */
+CASE(out_of_band_data_of_a_unix_stream)
+{
+    sk_handle p[2];
+    char b[4];
+    unix_pair(SK_STREAM, p);
+    int64_t n = sk_send(p[0], "!", 1, SK_OOB);
+    if (n == SK_EOPNOTSUPP) SKIP("this kernel has none (Linux 5.15)");
+    CHECK_EQ(n, 1);
+    CHECK_GIVES(sk_recv(p[1], b, 1, SK_OOB), 1);
+    CHECK_EQ(b[0], '!');
+    close_pair(p);
+}
+
+/* What the system says, which is not one code for all kinds. */
+CASE(what_is_not_connected)
+{
+    static const struct {
+        int family, type, send, receive, shutdown;
+    } kinds[] = {
+        {SK_INET, SK_STREAM, SK_EPIPE, SK_ENOTCONN, SK_ENOTCONN},
+        {SK_INET, SK_DGRAM, SK_EDESTADDRREQ, SK_EAGAIN, SK_ENOTCONN},
+        {SK_UNIX, SK_STREAM, SK_ENOTCONN, SK_EINVAL, SK_OK},
+        {SK_UNIX, SK_SEQPACKET, SK_ENOTCONN, SK_ENOTCONN, SK_OK},
+        {SK_UNIX, SK_DGRAM, SK_ENOTCONN, SK_EAGAIN, SK_OK},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        sk_handle s = MADE(sk_socket(kinds[i].family, kinds[i].type, 0));
+        char b[4] = "";
+        sk_buf piece = {b, 1};
+        CHECK_OK(sk_set_timeout(s, 0));
+        CHECK_FAILS(sk_send(s, b, 1, 0), kinds[i].send);
+        CHECK_FAILS(sk_sendv(s, &piece, 1, 0), kinds[i].send);
+        CHECK_FAILS(sk_send_to(s, b, 1, 0, NULL), kinds[i].send);
+        CHECK_FAILS(sk_recv(s, b, 1, 0), kinds[i].receive);
+        CHECK_FAILS(sk_recvv(s, &piece, 1, 0), kinds[i].receive);
+        if (kinds[i].shutdown == SK_OK) CHECK_OK(sk_shutdown(s, SK_SHUT_WRITE));
+        else CHECK_FAILS(sk_shutdown(s, SK_SHUT_WRITE), kinds[i].shutdown);
+        CHECK_OK(sk_close(s));
+    }
+}
+
 CASE(send_to_on_a_connected_stream)
 {
     for (int i = 0; i < STREAMS; i++) {

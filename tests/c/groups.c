@@ -444,6 +444,55 @@ CASE(handles_that_can_not)
     CHECK_FAILS(sk_join_group(0, &group, NULL, "lo"), SK_EBADHANDLE);
 }
 
+/* What `local` says of a datagram to a group is fit to answer with: by the interface that it came by,
+ * from an address of it. */
+CASE(who_asked_a_group_is_answered)
+{
+    struct network n = make_network();
+    static const char *const groups[] = {"239.77.0.1", "ff15::77", "ff02::1234"};
+    enter(n.b);
+    unsigned index = if_nametoindex("ba");
+    for (int i = 0; i < 4; i++) { /* the last time IPv4 on a dual-stack socket */
+        int family = i == 0 ? SK_INET : SK_INET6;
+        sk_addr group = addr(groups[i % 3]), local, asker = addr_port(source_of(i % 3 == 0 ? SK_INET : SK_INET6, 0), 0);
+        char b[8] = "";
+        sk_dgram d;
+        enter(n.b);
+        sk_handle r = receiver(family);
+        CHECK_OK(sk_set_option(r, SK_OPT_PKTINFO, 1));
+        CHECK_OK(sk_join_group(r, &group, NULL, "ba"));
+        enter(n.a);
+        sk_handle s = sender(asker.family, 0, "ab");
+        group.scope_id = i == 2 ? if_nametoindex("ab") : 0;
+        group.port = PORT;
+        CHECK_GIVES(sk_send_to(s, "who", 3, 0, &group), 3);
+        memset(&d, 0, sizeof d);
+        memset(&local, 0x77, sizeof local);
+        d.data = b;
+        d.room = sizeof b;
+        d.local = &local;
+        CHECK_GIVES(sk_recv_batch(r, &d, 1, 0), 1);
+        asker.port = port_of(s);
+        CHECK_EQ(sk_addr_equal(&d.addr, &asker), 1);
+        CHECK_EQ(local.port, PORT);
+        if (asker.family == SK_INET) {
+            sk_addr own = addr_port("10.77.1.2", PORT);
+            CHECK_EQ(sk_addr_equal(&local, &own), 1);
+        } else {
+            sk_addr own = addr_port("::", PORT);
+            own.scope_id = index;
+            CHECK_EQ(sk_addr_equal(&local, &own), 1);
+        }
+        CHECK_GIVES(sk_send_batch(r, &d, 1, 0), 1); /* with the very same */
+        CHECK_OK(sk_set_timeout(s, 5000));
+        CHECK_GIVES(sk_recv_from(s, b, sizeof b, 0, &local), 3);
+        sk_addr answerer = addr_port(far_of(asker.family, 1), PORT);
+        CHECK_EQ(sk_addr_equal(&local, &answerer), 1);
+        CHECK_OK(sk_close(r));
+        CHECK_OK(sk_close(s));
+    }
+}
+
 /* --- Addresses, without loopback's many zeros --------------------------------------------------------- */
 
 /* ip(8) waits while others of these take their networks down. */

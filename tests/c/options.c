@@ -548,3 +548,40 @@ CASE(set_timeout_sets_all_three)
     CHECK_OK(sk_get_option(s, SK_OPT_SEND_TIMEOUT, &v));
     CHECK_EQ(v, 7);
 }
+
+/* --- From the listener ----------------------------------------------------------------------- */
+
+CASE(what_an_accepted_socket_has_of_its_listener)
+{
+    static const struct {
+        int option;
+        int64_t value, accepted;
+    } rows[] = {
+        {SK_OPT_NODELAY, 0, 1},
+        {SK_OPT_CORK, 1, 0},
+        {SK_OPT_RECV_TIMEOUT, 5000, SK_FOREVER},
+        {SK_OPT_SEND_TIMEOUT, 5000, SK_FOREVER},
+        {SK_OPT_REUSE_PORT, 1, 1},
+        {SK_OPT_KEEPALIVE, 1, 1},
+        {SK_OPT_KEEPALIVE_IDLE, 77, 77},
+        {SK_OPT_KEEPALIVE_INTERVAL, 33, 33},
+        {SK_OPT_KEEPALIVE_COUNT, 4, 4},
+        {SK_OPT_LINGER, 0, 0},
+        {SK_OPT_RECV_BUFFER, 12345, 12345},
+        {SK_OPT_SEND_BUFFER, 12346, 12346},
+        {SK_OPT_TTL, 33, 33},
+        {SK_OPT_TOS, 8, 8},
+        {SK_OPT_USER_TIMEOUT, 4321, 4321},
+    };
+    sk_handle l = MADE(sk_socket(SK_INET, SK_STREAM, 0)), c = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) CHECK_OK(sk_set_option(l, rows[i].option, rows[i].value));
+    CHECK_OK(sk_bind(l, "127.0.0.1", 0));
+    CHECK_OK(sk_listen(l, 1));
+    CHECK_OK(sk_connect(c, "127.0.0.1", port_of(l)));
+    sk_handle s = MADE(sk_accept(l, NULL));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t value = -9;
+        CHECK_OK(sk_get_option(s, rows[i].option, &value));
+        if (value != rows[i].accepted) FAIL("option %d is %lld", rows[i].option, (long long)value);
+    }
+}

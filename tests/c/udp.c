@@ -317,6 +317,45 @@ CASE(shutdown_of_a_connected_socket_ends_it)
     close_pair(p);
 }
 
+/* Who does not wait is told the end too, and an event loop is not sent round and round. */
+CASE(the_end_of_receiving_is_told_without_a_wait)
+{
+    static const int kinds[] = {PAIR_UDP4, PAIR_UDP6, PAIR_UNIX_DGRAM};
+    need_ipv6();
+    for (int i = 0; i < 6; i++) {
+        sk_handle p[2], copy = SK_INVALID_HANDLE;
+        char b[4];
+        sk_buf piece = {b, sizeof b};
+        sk_addr from;
+        sk_dgram d;
+        memset(&d, 0, sizeof d);
+        any_pair(kinds[i / 2], p);
+        if (i % 2 == 1) copy = MADE(sk_dup(p[0]));
+        CHECK_FAILS(sk_recv(p[0], b, 4, SK_DONTWAIT), SK_EAGAIN);
+        CHECK_OK(sk_shutdown(p[0], SK_SHUT_WRITE));
+        CHECK_FAILS(sk_recv(p[0], b, 4, SK_DONTWAIT), SK_EAGAIN);
+        CHECK_GIVES(sk_send(p[1], "xyz", 3, 0), 3);
+        CHECK_OK(sk_shutdown(p[0], SK_SHUT_READ));
+        CHECK_GIVES(sk_recv(p[0], b, 4, SK_DONTWAIT | SK_PEEK), 3);
+        CHECK_GIVES(sk_recv(p[0], b, 4, SK_DONTWAIT), 3);
+        for (int limit = SK_FOREVER; limit <= 0; limit++) {
+            CHECK_OK(sk_set_timeout(p[0], limit));
+            CHECK_GIVES(sk_wait(p[0], SK_READABLE, 0), 1);
+            CHECK_GIVES(sk_recv(p[0], b, 4, SK_DONTWAIT), 0);
+            CHECK_GIVES(sk_recv(p[0], b, 4, SK_DONTWAIT | SK_PEEK), 0);
+            CHECK_GIVES(sk_recv(p[0], b, 4, 0), 0);
+            CHECK_GIVES(sk_recv_from(p[0], b, 4, SK_DONTWAIT, &from), 0);
+            CHECK_GIVES(sk_recv_from(p[0], b, 4, 0, &from), 0);
+            CHECK_GIVES(sk_recvv(p[0], &piece, 1, SK_DONTWAIT), 0);
+            CHECK_GIVES(sk_recvv(p[0], &piece, 1, 0), 0);
+            CHECK_GIVES(sk_recv_batch(p[0], &d, 1, SK_DONTWAIT), 0);
+            CHECK_GIVES(sk_recv_batch(p[0], &d, 1, 0), 0);
+        }
+        if (i % 2 == 1) CHECK_OK(sk_close(copy));
+        close_pair(p);
+    }
+}
+
 /* Nothing of what was in the address before is left, whatever the family and the datagram. */
 CASE(a_senders_address_is_whole)
 {
