@@ -33,14 +33,15 @@ fn end(raw: i64, abort: bool) -> Result<()> {
     let kind = Kind::from_traits(slot.traits.load(SeqCst));
     let calls_in_progress = before.pins() > 0;
     leave_poller(slot, fd);
-    if kind.is_tcp() {
-        if abort && !before.state().is_shared() {
-            reset(fd, calls_in_progress);
-        } else if calls_in_progress || before.state().is_shared() {
+    let shared = before.state().is_shared();
+    if kind.is_tcp() && (abort || calls_in_progress || shared) {
+        let linger = if abort && !shared { Ok(Some(0)) } else { option::linger(fd) };
+        match linger {
+            // The shutdown that wakes would be a graceful end.
+            Ok(Some(0)) if !shared => reset(fd, calls_in_progress),
             // Else the one who leaves last might have to wait in close(2).
-            if let Ok(Some(1..)) = option::linger(fd) {
-                let _ = option::set_linger(fd, None);
-            }
+            Ok(Some(1..)) => drop(option::set_linger(fd, None)),
+            _ => {}
         }
     }
     if calls_in_progress {
