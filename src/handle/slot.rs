@@ -158,6 +158,13 @@ impl Slot {
         (errno != 0).then_some(errno)
     }
 
+    /// An error that is kept for one of the directions.
+    pub fn kept(&self) -> Option<i32> {
+        let kept = self.kept.load(Relaxed) as i32;
+        let errno = if kept & 0xffff != 0 { kept & 0xffff } else { kept >> 16 };
+        (errno != 0).then_some(errno)
+    }
+
     /// Whether the next call in one of the directions has an error to tell.
     pub fn keeps_an_error(&self) -> bool {
         self.kept.load(Relaxed) != 0

@@ -11,7 +11,7 @@ use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
-use crate::sys::{Fd, SHUTDOWN_WAKES, descriptor, epoll, errno, option, poll, socket as calls};
+use crate::sys::{Errno, Fd, SHUTDOWN_WAKES, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
     end(raw, false)
@@ -194,7 +194,11 @@ fn drain(socket: &Pinned, limit: i64) -> core::result::Result<(), Stop> {
             calls::recv(socket.fd(), &mut dropped, flags | if must_not_block { message::DONTWAIT } else { 0 })
         })?;
         if received == 0 {
-            return if socket.is_closed() { Err(Stop::Closed) } else { Ok(()) };
+            if socket.is_closed() {
+                return Err(Stop::Closed);
+            }
+            // The reset may have ended a call that had moved something.
+            return socket.slot.kept().map_or(Ok(()), |errno| Err(Stop::System(Errno(errno))));
         }
     }
 }

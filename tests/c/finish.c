@@ -143,6 +143,27 @@ CASE(finish_leaves_open_what_is_no_connected_stream)
     close_pair(p);
 }
 
+static void abort_soon(void *argument)
+{
+    usleep(50000);
+    CHECK_OK(sk_abort(*(sk_handle *)argument));
+}
+/* A receive that moved something before the reset owes us the error. */
+CASE(finish_tells_an_error_that_was_kept)
+{
+    sk_handle p[2];
+    char b[10];
+    tcp_pair(SK_INET, p);
+    CHECK_GIVES(sk_send(p[1], "abc", 3, 0), 3);
+    CHECK_GIVES(sk_wait(p[0], SK_READABLE, 5000), 1);
+    struct thread t;
+    thread_start(&t, abort_soon, &p[1]);
+    CHECK_GIVES(sk_recv(p[0], b, sizeof b, SK_WAITALL), 3);
+    thread_join(&t);
+    CHECK_FAILS(sk_finish(p[0], 300), SK_ECONNRESET);
+    CHECK_FAILS(sk_close(p[0]), SK_EBADHANDLE);
+}
+
 CASE(abort_resets_and_drops)
 {
     sk_handle p[2];
