@@ -70,7 +70,7 @@ impl Direction {
 
 /// Marks in `traits` above the 16 bits that say what the descriptor is.
 pub mod mark {
-    /// A connection exists, existed, or was begun.
+    /// A connection exists or existed. Without it one may have come about that was only begun here.
     pub const CONNECTED: u32 = 1 << 16;
     pub const LISTENING: u32 = 1 << 17;
     /// The descriptor is in non-blocking mode.
