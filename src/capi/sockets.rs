@@ -333,10 +333,12 @@ pub extern "C" fn sk_close(s: sk_handle) -> c_int {
 /// timeout: ms; `SK_FOREVER` = no limit, 0 = do not wait.
 ///
 /// Returns `SK_OK` where the peer has ended its side. The handle stays open only after:
-/// `SK_EBADHANDLE` not live; `SK_EOPNOTSUPP` no connected stream; `SK_EINVAL` limit below -1.
+/// `SK_EBADHANDLE` not live; `SK_EOPNOTSUPP` no stream that is or was connected; `SK_EINVAL` limit below -1.
 /// In these cases it was closed:
 /// `SK_EAGAIN` the limit was 0 and the peer had not ended, `SK_ETIMEDOUT` the limit ran out;
 /// `SK_ECONNRESET` or another error of the connection; `SK_ECLOSED` another thread closed it meanwhile.
+/// After `SK_SHUT_READ` there is no waiting for a TCP peer: `SK_EAGAIN` where it has not ended. On
+/// other streams that counts as the peer's end.
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See shutdown(2), RFC 9293 section 3.6.
 #[unsafe(no_mangle)]

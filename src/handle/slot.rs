@@ -70,7 +70,7 @@ impl Direction {
 
 /// Marks in `traits` above the 16 bits that say what the descriptor is.
 pub mod mark {
-    /// A connection exists, existed, or was begun.
+    /// A connection exists or existed. Without it one may have come about that was only begun here.
     pub const CONNECTED: u32 = 1 << 16;
     pub const LISTENING: u32 = 1 << 17;
     /// The descriptor is in non-blocking mode.
@@ -157,6 +157,13 @@ impl Slot {
         let shift = direction.shift();
         let kept = self.kept.fetch_and(!(0xffff << shift), Relaxed);
         let errno = (kept >> shift & 0xffff) as i32;
+        (errno != 0).then_some(errno)
+    }
+
+    /// An error that is kept for one of the directions.
+    pub fn kept(&self) -> Option<i32> {
+        let kept = self.kept.load(Relaxed) as i32;
+        let errno = if kept & 0xffff != 0 { kept & 0xffff } else { kept >> 16 };
         (errno != 0).then_some(errno)
     }
 

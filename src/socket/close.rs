@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::SeqCst;
 
-use super::kind::{self, Kind};
+use super::kind::{self, Kind, Protocol};
 use super::pinned::{Pinned, Socket, find};
 use super::wait::Stop;
 use crate::error::{Code, Result};
@@ -11,7 +11,7 @@ use crate::handle::word::{Freed, Left, Reading, State, Tag};
 use crate::handle::{Handle, Slot, Table};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
-use crate::sys::{Fd, SHUTDOWN_WAKES, descriptor, epoll, errno, option, poll, socket as calls};
+use crate::sys::{Errno, Fd, SHUTDOWN_WAKES, descriptor, epoll, errno, option, poll, socket as calls};
 
 pub fn close(raw: i64) -> Result<()> {
     end(raw, false)
@@ -33,14 +33,15 @@ fn end(raw: i64, abort: bool) -> Result<()> {
     let kind = Kind::from_traits(slot.traits.load(SeqCst));
     let calls_in_progress = before.pins() > 0;
     leave_poller(slot, fd);
-    if kind.is_tcp() {
-        if abort && !before.state().is_shared() {
-            reset(fd, calls_in_progress);
-        } else if calls_in_progress || before.state().is_shared() {
+    let shared = before.state().is_shared();
+    if kind.is_tcp() && (abort || calls_in_progress || shared) {
+        let linger = if abort && !shared { Ok(Some(0)) } else { option::linger(fd) };
+        match linger {
+            // The shutdown that wakes would be a graceful end.
+            Ok(Some(0)) if !shared => reset(fd, calls_in_progress),
             // Else the one who leaves last might have to wait in close(2).
-            if let Ok(Some(1..)) = option::linger(fd) {
-                let _ = option::set_linger(fd, None);
-            }
+            Ok(Some(1..)) => drop(option::set_linger(fd, None)),
+            _ => {}
         }
     }
     if calls_in_progress {
@@ -168,35 +169,41 @@ impl Socket {
 pub fn finish(raw: i64, limit: impl FnOnce() -> Result<i64>) -> Result<()> {
     let ended = {
         let socket = Socket::stream(raw)?;
-        if !socket.slot.has(mark::CONNECTED) && !calls::is_connected(socket.fd()) {
+        let fd = socket.fd();
+        let _keep = errno::Restore::later();
+        // One that is gone has no peer, and one that is on its way none yet.
+        if !socket.slot.has(mark::CONNECTED | mark::BEGUN)
+            && !calls::is_connected(fd)
+            && !calls::was_connected(fd)
+        {
             return Err(Code::SK_EOPNOTSUPP.into());
         }
-        let limit = limit()?;
-        drain(&socket, limit)
+        drain(&socket, fd, limit()?)
     };
     // Another thread may have come before us since.
-    let is_ours = close(raw).is_ok();
-    match ended {
-        Ok(()) if is_ours => Ok(()),
-        Err(stop) if is_ours => Err(stop.into()),
-        _ => Err(Code::SK_ECLOSED.into()),
-    }
+    close(raw).map_err(|_| Code::SK_ECLOSED)?;
+    Ok(ended?)
 }
 
-fn drain(socket: &Pinned, limit: i64) -> core::result::Result<(), Stop> {
-    let _keep = errno::Restore::later();
+fn drain(socket: &Pinned, fd: Fd, limit: i64) -> core::result::Result<(), Stop> {
     // A connection that is gone tells why with the first receive.
-    let _ = calls::shutdown(socket.fd(), How::Write);
+    let _ = calls::shutdown(fd, How::Write);
     let mut timer = Timer::new(limit);
+    let kind = socket.kind();
     // TCP can drop what it has without a copy; others need a place to put it.
-    let flags = if socket.kind().is_tcp() { message::DISCARD } else { 0 };
+    let flags = if kind.is_unix() { 0 } else { message::DISCARD };
     let mut dropped = [core::mem::MaybeUninit::uninit(); 256];
-    loop {
-        let received = socket.retry(poll::IN, &mut timer, &mut |must_not_block| {
-            calls::recv(socket.fd(), &mut dropped, flags | if must_not_block { message::DONTWAIT } else { 0 })
-        })?;
-        if received == 0 {
-            return if socket.is_closed() { Err(Stop::Closed) } else { Ok(()) };
-        }
+    let mut receive = |must_not_block| {
+        calls::recv(fd, &mut dropped, if must_not_block { flags | message::DONTWAIT } else { flags })
+    };
+    while socket.retry(poll::IN, &mut timer, &mut receive)? != 0 {}
+    // The reset may have ended a call that had moved something.
+    if let Some(errno) = socket.slot.kept() {
+        return Err(Stop::System(Errno(errno)));
     }
+    // A read shutdown of our own looks the same, and hides from then on what we would wait for.
+    if kind.protocol() == Protocol::SK_PROTO_TCP as i32 && calls::peer_may_send(fd) {
+        return Err(Stop::WouldWait);
+    }
+    Ok(())
 }

@@ -108,7 +108,6 @@ impl Socket {
             match result {
                 Ok(()) => return Ok(()),
                 Err(Errno(libc::EINPROGRESS)) if timer.limit() == 0 => {
-                    self.slot.mark(mark::CONNECTED);
                     return Err(Failed::Error(Code::SK_EINPROGRESS.into()));
                 }
                 Err(Errno(libc::EALREADY)) if timer.limit() == 0 => {

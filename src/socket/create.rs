@@ -7,9 +7,9 @@ use once_cell::race::OnceBool;
 use super::close::park;
 use super::kind::{Kind, Protocol, Type};
 use crate::error::{Code, Result};
-use crate::handle::Handle;
 use crate::handle::slot::mark;
 use crate::handle::word::State;
+use crate::handle::{Handle, TABLE};
 use crate::net::address::Family;
 use crate::process;
 use crate::sys::socket::{DGRAM, SEQPACKET, STREAM};
@@ -91,38 +91,40 @@ pub fn pair(carries: Type) -> Result<[Handle; 2]> {
 
 /// Makes a descriptor of ours a handle. Where there is no room for it, it is closed.
 pub fn adopt(fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handle> {
-    match house(fd) {
-        Ok(fd) => publish(fd, kind, marks, shared),
-        Err(error) => {
-            descriptor::close(fd);
-            Err(error)
-        }
-    }
+    publish(house(fd)?, kind, marks, shared)
 }
 
 /// Makes a set of epoll(7) a handle, with the descriptor that wakes its waiters.
 pub fn adopt_poller(set: Fd, waker: Fd) -> Result<Handle> {
     let handle = adopt(set, Kind::NONE, mark::POLLER, true).inspect_err(|_| descriptor::close(waker))?;
-    if let Some(slot) = process::table()?.slot(handle) {
+    if let Some(slot) = TABLE.get().slot(handle) {
         slot.waker.store(waker.wrapping_add(1), SeqCst);
     }
     Ok(handle)
 }
 
-/// The same socket under a number that has a slot. The old number is gone if it is another.
+/// The same socket under a number that has a slot. Where that is another, or there is no room, the
+/// old number is gone.
 pub fn house(fd: Fd) -> Result<Fd> {
-    let table = process::table()?;
+    let housed = place(fd);
+    if housed != Ok(fd) {
+        descriptor::close(fd);
+    }
+    housed
+}
+
+/// A number that has a slot: the descriptor's own, or that of a copy.
+pub fn place(fd: Fd) -> Result<Fd> {
+    let table = TABLE.get();
     if table.index_of(fd).is_some() {
         return Ok(fd);
     }
-    let moved = descriptor::copy(fd, table.base)?;
-    if table.index_of(moved).is_some() {
-        descriptor::close(fd);
-        Ok(moved)
-    } else {
-        descriptor::close(moved);
-        Err(Code::SK_EMFILE.into())
+    let copy = descriptor::copy(fd, table.base)?;
+    if table.index_of(copy).is_none() {
+        descriptor::close(copy);
+        return Err(Code::SK_EMFILE.into());
     }
+    Ok(copy)
 }
 
 /// Moves a descriptor to a number that was reserved for it. Where that fails it keeps its own: it
@@ -147,7 +149,7 @@ pub fn publish(mut fd: Fd, kind: Kind, marks: u32, shared: bool) -> Result<Handl
         (false, true) => State::CAREFUL,
         (false, false) => State::LIVE,
     };
-    let table = process::table()?;
+    let table = TABLE.get();
     loop {
         let index = table.index_of(fd).ok_or(Code::SK_EMFILE)?;
         if let Some(handle) = table.publish(index, kind.traits() | marks, state) {

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::close::{close_waker, leave_poller};
-use super::create::{adopt, house, publish};
+use super::create::{adopt, place, publish};
 use super::kind::{Kind, Protocol, Type};
 use super::pinned::{Pinned, Socket, find};
 use crate::error::{Code, Error, Result};
@@ -24,14 +24,19 @@ pub fn from_fd(fd: i64) -> Result<Handle> {
     // slot, because the table is small: there is nothing to claim.
     let claim = slot.map(|slot| slot.word.claim().ok_or(Code::SK_EEXIST)).transpose()?;
     let _keep = errno::Restore::later();
-    let prepared = kind_of(fd).and_then(|kind| Ok((kind, prepare(fd, kind)?))).inspect_err(|_| {
-        if let (Some(slot), Some(tag)) = (slot, claim) {
-            let _ = slot.word.free(tag);
-        }
-    });
+    // Before anything is changed: where there is no room it stays as it is.
+    let placed = place(fd)?;
+    let prepared =
+        kind_of(fd).and_then(|kind| Ok((kind, prepare(fd, kind)?))).inspect_err(|_| match (slot, claim) {
+            (Some(slot), Some(tag)) => drop(slot.word.free(tag)),
+            _ => descriptor::close(placed),
+        });
     let (kind, marks) = prepared?;
+    if placed != fd {
+        descriptor::close(fd);
+    }
     // A process started while it was not close-on-exec has a copy, for all we know.
-    publish(house(fd)?, kind, marks, survives_exec)
+    publish(placed, kind, marks, survives_exec)
 }
 
 /// What a descriptor is.

@@ -49,10 +49,7 @@ impl Socket {
     fn take(&self, flags: i32, came: &mut Option<Fd>) -> sys::Result<usize> {
         let seen = if unix::PEEK_COPIES { Some(recv_descriptor(self.fd(), flags | PEEK)?) } else { None };
         let copy = match seen.map(|seen| (seen.fd, seen.no_room)) {
-            Some((Some(copy), _)) => Some(house(copy).map_err(|_| {
-                descriptor::close(copy);
-                Errno(libc::EMFILE)
-            })?),
+            Some((Some(copy), _)) => Some(house(copy).map_err(|_| Errno(libc::EMFILE))?),
             Some((None, true)) => return Err(Errno(libc::EMFILE)),
             _ => None,
         };

@@ -1,6 +1,7 @@
 //! What only Linux has, or has in a form of its own.
 
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;
 
@@ -183,6 +184,37 @@ pub fn take_pending(set: &sigset_t) {
 /// Bytes sent that the peer has not acknowledged.
 pub fn unacknowledged(fd: Fd) -> Result<i64> {
     number(fd, libc::TIOCOUTQ as _)
+}
+
+/// The state of a TCP connection, see tcp(7), and the space to receive into that it has, or had to
+/// its end: one that never came about has none. Zero where it is no TCP.
+#[inline(never)] // one copy of it serves both questions
+fn tcp_info(fd: Fd) -> (u8, u32) {
+    /// The kernel's tcp_info as far as to tcpi_rcv_space.
+    #[repr(C)]
+    struct Head {
+        state: u8,
+        between: MaybeUninit<[u8; 95]>,
+        space: u32,
+    }
+    let mut head = Head { state: 0, between: MaybeUninit::uninit(), space: 0 };
+    let mut len = size_of::<Head>() as libc::socklen_t;
+    // SAFETY: pointer and length are those of one `Head`, exclusively ours, of integers.
+    unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut head).cast(), &mut len) };
+    (head.state, head.space)
+}
+
+/// Whether a TCP connection ever came about.
+pub fn was_connected(fd: Fd) -> bool {
+    tcp_info(fd).1 != 0
+}
+
+/// Whether the peer of a TCP connection whose sending side was shut may still send. A read shutdown
+/// hides that from everything else.
+pub fn peer_may_send(fd: Fd) -> bool {
+    const FIN_WAIT1: u8 = 4;
+    const FIN_WAIT2: u8 = 5;
+    matches!(tcp_info(fd).0, FIN_WAIT1 | FIN_WAIT2)
 }
 
 /// Who is at the other end of a Unix socket; `None`: the kernel knows nobody.

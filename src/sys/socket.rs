@@ -11,7 +11,7 @@ pub use super::direct::Answer;
 use super::system::messages;
 use super::{Errno, Fd, Result, direct, option, poll, syscall};
 
-pub use super::system::{CONNECT_TELLS, accept, never_sigpipe, pair, socket};
+pub use super::system::{CONNECT_TELLS, accept, never_sigpipe, pair, peer_may_send, socket, was_connected};
 
 pub const STREAM: c_int = libc::SOCK_STREAM;
 pub const DGRAM: c_int = libc::SOCK_DGRAM;

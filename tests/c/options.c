@@ -296,6 +296,71 @@ CASE(linger_zero_resets_on_close)
     CHECK_FAILS(sk_set_option(s, SK_OPT_LINGER, 30), SK_EINVAL);
 }
 
+static void recv_until_closed(void *argument)
+{
+    char b;
+    CHECK_EQ(sk_recv(*(sk_handle *)argument, &b, 1, 0), SK_ECLOSED);
+}
+
+static void poll_until_closed(void *argument)
+{
+    sk_poll_item item = {*(sk_handle *)argument, SK_READABLE, 0};
+    CHECK_EQ(sk_poll(&item, 1, SK_FOREVER), 1);
+}
+
+CASE(linger_zero_resets_on_close_where_a_call_is_blocked_too)
+{
+    void (*const blocked[])(void *) = {recv_until_closed, poll_until_closed};
+    for (int i = 0; i < 2; i++) {
+        sk_handle p[2];
+        struct thread t;
+        char b;
+        tcp_pair(SK_INET, p);
+        CHECK_OK(sk_set_option(p[0], SK_OPT_LINGER, 0));
+        thread_start(&t, blocked[i], &p[0]);
+        CHECK(wait_until_asleep(&t));
+        CHECK_OK(sk_close(p[0]));
+        CHECK_FAILS(sk_recv(p[1], &b, 1, 0), SK_ECONNRESET);
+        thread_join(&t);
+        CHECK_OK(sk_close(p[1]));
+    }
+}
+
+static void accept_until_closed(void *argument)
+{
+    CHECK_EQ(sk_accept(*(sk_handle *)argument, NULL), SK_ECLOSED);
+}
+
+CASE(linger_zero_lets_a_close_wake_an_accept)
+{
+    struct thread t;
+    sk_handle l = tcp_listener(SK_INET, 1);
+    CHECK_OK(sk_set_option(l, SK_OPT_LINGER, 0));
+    thread_start(&t, accept_until_closed, &l);
+    CHECK(wait_until_asleep(&t));
+    CHECK_OK(sk_close(l));
+    thread_join(&t);
+}
+
+/* Who shares the socket keeps the connection. */
+CASE(linger_zero_does_not_reset_what_has_a_copy)
+{
+    sk_handle p[2];
+    struct thread t;
+    char b;
+    tcp_pair(SK_INET, p);
+    CHECK_OK(sk_set_option(p[0], SK_OPT_LINGER, 0));
+    sk_handle copy = MADE(sk_dup(p[0]));
+    thread_start(&t, recv_until_closed, &p[0]);
+    CHECK(wait_until_asleep(&t));
+    CHECK_OK(sk_close(p[0]));
+    thread_join(&t);
+    CHECK_GIVES(sk_send(copy, "x", 1, 0), 1);
+    CHECK_GIVES(sk_recv(p[1], &b, 1, 0), 1);
+    CHECK_OK(sk_close(copy));
+    CHECK_FAILS(sk_recv(p[1], &b, 1, 0), SK_ECONNRESET);
+}
+
 CASE(multicast_interface)
 {
     need_ipv6();

@@ -157,6 +157,41 @@ CASE(a_full_table_is_emfile_and_recovers)
     CHECK_GIVES(sk_open_count(), 0);
 }
 
+/* What stays the caller's stays as it was. */
+CASE(a_full_table_leaves_the_descriptor_as_it_is)
+{
+    sk_config c = config_of(8, NULL, 0);
+    CHECK_OK(sk_init(&c));
+    sk_handle last = 0;
+    for (;;) {
+        sk_handle s = sk_socket(SK_INET, SK_DGRAM, 0);
+        if (s < 0) break;
+        last = s;
+    }
+    CHECK(last > 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), fds = open_fds();
+    CHECK_GE(fd, 0);
+    struct linger linger = {1, 30};
+    struct timeval limit = {5, 0}, now_limit = {0, 0};
+    socklen_t len = sizeof linger, limit_len = sizeof now_limit;
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+    for (int i = 0; i < 3; i++) CHECK_FAILS(sk_from_fd(fd), SK_EMFILE);
+    CHECK_EQ(open_fds(), fds);
+    CHECK_EQ(fcntl(fd, F_GETFD), 0);
+    CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    memset(&linger, 0, sizeof linger);
+    CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+    CHECK(linger.l_onoff && linger.l_linger == 30);
+    CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &now_limit, &limit_len), 0);
+    CHECK_EQ(now_limit.tv_sec, 5);
+    CHECK_OK(sk_close(last));
+    sk_handle s = MADE(sk_from_fd(fd));
+    CHECK(!is_open_fd(fd));
+    CHECK_EQ(open_fds(), fds - 1);
+    CHECK_OK(sk_close(s));
+}
+
 CASE(a_full_table_leaves_the_connection_queued)
 {
     sk_config c = config_of(8, NULL, 0);
