@@ -75,7 +75,7 @@ impl Pinned {
     ) -> core::result::Result<usize, Stop> {
         let _keep = errno::Restore::later();
         let must_not_block = timer.limit() >= 0 || self.needs_waker();
-        let mut fruitless = 0u32;
+        let (mut slept, mut fruitless) = (false, 0u32);
         // With a peer that keeps up, a call of many turns might never come to sleep.
         if timer.turn() {
             if self.is_closed() {
@@ -92,6 +92,11 @@ impl Pinned {
                 Err(Errno(libc::EINTR)) => {}
                 Err(Errno(libc::EAGAIN)) if timer.limit() == 0 => return Err(Stop::WouldWait),
                 Err(Errno(libc::EAGAIN)) => {
+                    // Where poll(2) goes on telling what no attempt finds, no sleep says so.
+                    if slept && timer.left() == Some(0) {
+                        return Err(Stop::Time);
+                    }
+                    slept = true;
                     // An error that no attempt takes away, as a queued ICMP one is, would turn
                     // this loop into a spin.
                     if sleep(timer)? == poll::ERROR {

@@ -270,3 +270,27 @@ CASE(the_overshoot_is_small)
     CHECK_LT(over[7], 5000); /* the median: SO_RCVTIMEO would be a jiffy off */
     close_pair(p);
 }
+
+/* Of an error in the queue that nobody reads (IP_RECVERR) poll(2) tells for ever. */
+CASE(a_limit_ends_a_wait_that_is_told_of_an_error_for_ever)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
+    char b[4];
+    sk_handle gone = MADE(sk_socket(SK_INET, SK_DGRAM, 0));
+    sk_addr to;
+    CHECK_OK(sk_bind(gone, "127.0.0.1", 0));
+    CHECK_OK(sk_local_addr(gone, &to));
+    CHECK_OK(sk_close(gone));
+    CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
+    sk_handle s = MADE(sk_from_fd(fd));
+    CHECK_OK(sk_connect_addr(s, &to));
+    CHECK_GIVES(sk_send(s, "x", 1, 0), 1);
+    CHECK_GIVES(sk_wait(s, SK_READABLE, 5000), 1);
+    CHECK_FAILS(sk_recv(s, b, sizeof b, 0), SK_ECONNREFUSED);
+    CHECK_OK(sk_set_timeout(s, 100));
+    int64_t start = now_us();
+    CHECK_FAILS(sk_recv(s, b, sizeof b, 0), SK_ETIMEDOUT);
+    CHECK_GE(now_us() - start, 100000);
+    CHECK_LT(now_us() - start, 5100000);
+    CHECK_OK(sk_close(s));
+}
