@@ -72,7 +72,7 @@ impl Socket {
             (None, None) if taken.no_room => return Err(Errno(libc::EMFILE)),
             (fd, None) => fd,
         };
-        let ended = taken.count == 0 && came.is_none() && (self.kind().is_stream() || self.is_at_end());
+        let ended = taken.count == 0 && came.is_none() && (self.kind().is_stream() || self.is_at_end()?);
         Ok(usize::from(!ended))
     }
 

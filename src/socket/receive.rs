@@ -10,12 +10,12 @@ use super::wait::{Call, Stop, has_ended};
 use crate::error::{Code, Count, Result};
 use crate::handle::slot::{Direction, mark};
 use crate::net::address::Address;
-use crate::sys::Errno;
 use crate::sys::address::{self, Inet, Inet6, Raw};
-use crate::sys::poll;
+use crate::sys::poll::{self, Item};
 use crate::sys::socket::{self as calls, Answer, message};
 use crate::sys::time::Timer;
 use crate::sys::vector::{self, Pieces, Rest};
+use crate::sys::{self, Errno};
 
 /// Where received bytes go.
 pub type Buffer<'a> = &'a mut [MaybeUninit<u8>];
@@ -236,13 +236,13 @@ impl Socket {
         // A datagram socket whose receiving side was shut is readable for ever, and says
         // EAGAIN all the same where a blocking receive says 0.
         let ended = core::cell::Cell::new(false);
-        let must_look = timer.limit() == 0 && self.slot.has(mark::SHUT);
+        let must_look = timer.limit() == 0 && self.kind().is_datagram() && self.slot.has(mark::SHUT);
         let received = self.retry_with(
             timer,
             &mut |must_not_block| match call(if must_not_block { flags | message::DONTWAIT } else { flags }) {
                 Err(Errno(libc::EAGAIN)) if ended.get() => Ok(0),
                 // What came before the look is taken first.
-                Err(Errno(libc::EAGAIN)) if must_look && self.is_at_end() => {
+                Err(Errno(libc::EAGAIN)) if must_look && self.is_at_end()? => {
                     ended.set(true);
                     Err(Errno(libc::EINTR))
                 }
@@ -260,8 +260,15 @@ impl Socket {
 
     /// Nothing more will come, but for what came already. A stream's receive tells that by itself.
     #[inline(never)] // one copy of it serves every kind of call
-    pub fn is_at_end(&self) -> bool {
-        !self.kind().is_stream() && has_ended(self.look(poll::READ_ENDED))
+    pub fn is_at_end(&self) -> sys::Result<bool> {
+        let mut items = [Item::new(self.fd(), poll::READ_ENDED)];
+        while let Err(errno) = poll::poll(&mut items, Some(0)) {
+            if errno != Errno(libc::EINTR) {
+                return Err(errno);
+            }
+        }
+        let [item] = items;
+        Ok(has_ended(item.found()))
     }
 
     /// SK_WAITALL: a loop of our own, because a signal cuts the kernel's short.
