@@ -22,7 +22,7 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
         if must_not_block || TABLE.get().moves {
             listener.make_nonblocking()?;
             // The mode is the socket's, and another copy may have changed it again.
-            if listener.is_shared() && listener.look(poll::IN) == 0 {
+            if listener.is_shared() && listener.slot.has(mark::LISTENING) && listener.look(poll::IN) == 0 {
                 return Err(Errno(libc::EAGAIN));
             }
         }

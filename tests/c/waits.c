@@ -393,6 +393,21 @@ CASE(a_shut_unix_listener_keeps_no_accept)
     }
 }
 
+CASE(what_does_not_listen_says_so)
+{
+    for (int way = 0; way < 4; way++) {
+        struct scene x;
+        memset(&x, 0, sizeof x);
+        if (way < 2) stream(&x);
+        else tcp(&x);
+        if (way % 2 == 1) keep(&x, MADE(sk_dup(x.s)));
+        CHECK_FAILS(sk_accept(x.s, NULL), SK_EINVAL);
+        CHECK_OK(sk_set_timeout(x.s, 0));
+        CHECK_FAILS(sk_accept(x.s, NULL), SK_EINVAL);
+        done(&x);
+    }
+}
+
 /* Such a socket can connect again. */
 CASE(a_shut_listener_connects_within_its_limit)
 {
