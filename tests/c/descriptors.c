@@ -341,3 +341,22 @@ CASE(every_descriptor_is_close_on_exec)
     }
     (void)d;
 }
+
+/* As a service manager passes it: what an accepted TCP socket is given is nothing for this one. */
+CASE(an_accept_on_an_adopted_unix_listener_leaves_errno_alone)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un own = {.sun_family = AF_UNIX};
+    sk_addr at;
+    CHECK_EQ(bind(fd, (struct sockaddr *)&own, sizeof own.sun_family), 0);
+    CHECK_EQ(listen(fd, 1), 0);
+    sk_handle listener = MADE(sk_from_fd(fd)), client = MADE(sk_socket(SK_UNIX, SK_STREAM, 0));
+    CHECK_OK(sk_local_addr(listener, &at));
+    CHECK_OK(sk_connect_addr(client, &at));
+    errno = ERRNO_UNTOUCHED;
+    sk_handle server = sk_accept(listener, NULL);
+    CHECK_EQ(errno, ERRNO_UNTOUCHED);
+    CHECK_OK(sk_close(MADE(server)));
+    CHECK_OK(sk_close(client));
+    CHECK_OK(sk_close(listener));
+}
