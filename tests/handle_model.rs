@@ -162,11 +162,15 @@ impl Slot {
     }
 
     fn close(&self, tag: Tag) -> bool {
-        let closing = self.word.close(tag).is_some();
-        if closing {
-            self.leave(self.word.unpin());
-        }
-        closing
+        let left = if self.word.give_up_plain(tag) {
+            Left::Last(tag)
+        } else if self.word.close(tag).is_some() {
+            self.word.unpin()
+        } else {
+            return false;
+        };
+        self.leave(left);
+        true
     }
 
     fn leave(&self, left: Left) {

@@ -98,7 +98,7 @@ pub unsafe extern "C" fn sk_addr_from_sockaddr(
         // SAFETY: NULL, or room for an address.
         let out = unsafe { args::out(out) }?;
         let raw = Raw::from_bytes(bytes).filter(Raw::is_whole).ok_or(Code::SK_EINVAL)?;
-        raw.show(out).map(drop).ok_or(Code::SK_EAFNOSUPPORT.into())
+        raw.show(out).map(drop).ok_or_else(|| Code::SK_EAFNOSUPPORT.into())
     })
 }
 

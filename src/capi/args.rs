@@ -92,7 +92,7 @@ pub unsafe fn pieces<'a>(bufs: *const Buf, count: usize) -> Result<Pieces<'a>> {
         return Err(Code::SK_EMSGSIZE.into());
     }
     // SAFETY: as the caller promises.
-    unsafe { Pieces::new(list(bufs, count)?) }.ok_or(Code::SK_EINVAL.into())
+    unsafe { Pieces::new(list(bufs, count)?) }.ok_or_else(|| Code::SK_EINVAL.into())
 }
 
 /// There are bytes to work with, and not too many.
@@ -107,7 +107,7 @@ pub fn is_some(data: *const c_void, len: usize) -> bool {
 /// `value` is NULL or points to a T that lives as long as the result.
 pub unsafe fn required<'a, T>(value: *const T) -> Result<&'a T> {
     // SAFETY: as the caller promises.
-    unsafe { value.as_ref() }.ok_or(Code::SK_EINVAL.into())
+    unsafe { value.as_ref() }.ok_or_else(|| Code::SK_EINVAL.into())
 }
 
 /// A place for a result that must be there.
@@ -116,7 +116,7 @@ pub unsafe fn required<'a, T>(value: *const T) -> Result<&'a T> {
 /// `out` is NULL or writable as long as the result lives.
 pub unsafe fn out<'a, T>(out: *mut T) -> Result<&'a mut MaybeUninit<T>> {
     // SAFETY: as the caller promises; a MaybeUninit may hold anything.
-    unsafe { out.cast::<MaybeUninit<T>>().as_mut() }.ok_or(Code::SK_EINVAL.into())
+    unsafe { out.cast::<MaybeUninit<T>>().as_mut() }.ok_or_else(|| Code::SK_EINVAL.into())
 }
 
 /// A place for a result that need not be there.

@@ -7,7 +7,7 @@ use crate::error::{Code, Result};
 use crate::socket::{Opt, Socket};
 
 fn option(number: c_int) -> Result<Opt> {
-    Opt::from_c(number).ok_or(Code::SK_EINVAL.into())
+    Opt::from_c(number).ok_or_else(|| Code::SK_EINVAL.into())
 }
 
 /// Sets an option.

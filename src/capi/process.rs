@@ -63,7 +63,7 @@ fn region(config: &sk_config) -> Result<Option<Region>> {
     }
     // SAFETY: the caller gives this memory for the life of the process.
     let region = unsafe { Region::new(memory.cast(), config.memory_len) };
-    region.map(Some).ok_or(Code::SK_EINVAL.into())
+    region.map(Some).ok_or_else(|| Code::SK_EINVAL.into())
 }
 
 /// How much memory `sk_init` needs for a number of handles.

@@ -8,7 +8,7 @@ use crate::net::address::{Address, Family};
 use crate::socket::{self, How, Protocol, Socket, Type};
 
 fn carries(number: c_int) -> Result<Type> {
-    Type::from_c(number).ok_or(Code::SK_EINVAL.into())
+    Type::from_c(number).ok_or_else(|| Code::SK_EINVAL.into())
 }
 
 /// Makes a socket.

@@ -44,7 +44,8 @@ fn refused(table: &Table, raw: i64) -> bool {
         && slot.word.is_closed(handle.tag())
         && !slot.word.pin(handle.tag())
         && slot.word.close(handle.tag()).is_none()
-        && slot.word.give_up(handle.tag()) == Err(Kept::Stale);
+        && slot.word.give_up(handle.tag()) == Err(Kept::Stale)
+        && !slot.word.give_up_plain(handle.tag());
     // One that is not refused is pinned now.
     refused && slot.word.read() == before
 }
@@ -381,6 +382,7 @@ enum Step {
     Unpin(Index, bool),
     Close(Index),
     GiveUp(Index),
+    GiveUpPlain(Index),
     Free(u32),
     Claim(u32),
     Share(u32, u64),
@@ -407,6 +409,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         10 => (one(), any::<bool>()).prop_map(|(pin, plain)| Step::Unpin(pin, plain)),
         5 => one().prop_map(Step::Close),
         2 => one().prop_map(Step::GiveUp),
+        3 => one().prop_map(Step::GiveUpPlain),
         5 => slot().prop_map(Step::Free),
         1 => slot().prop_map(Step::Claim),
         2 => (slot(), 0..3u64).prop_map(|(slot, own)| Step::Share(slot, own)),
@@ -587,6 +590,22 @@ impl Life {
         self.table.forget();
     }
 
+    fn give_up_plain(&mut self, raw: i64) {
+        let handle = Handle::from_raw(raw);
+        let given = self.table.slot(handle).is_some_and(|slot| slot.word.give_up_plain(handle.tag()));
+        let place = self.place(raw).filter(|&index| {
+            let known = self.known(index);
+            known.state == State::LIVE && known.pins == 0
+        });
+        assert_eq!(given, place.is_some());
+        if let Some(index) = place {
+            let known = self.known(index);
+            known.live = None;
+            known.state = State::FINAL;
+            self.table.forget();
+        }
+    }
+
     /// Also by one who has lost: a slot that is not final stays as it is.
     fn free(&mut self, index: u32) {
         let known = self.known(index).clone();
@@ -666,6 +685,7 @@ impl Life {
             Step::Unpin(which, plain) => self.unpin(which, plain),
             Step::Close(which) => self.close(issued(self, which)),
             Step::GiveUp(which) => self.give_up(issued(self, which)),
+            Step::GiveUpPlain(which) => self.give_up_plain(issued(self, which)),
             Step::Free(index) => self.free(index),
             Step::Claim(index) => self.claim(index),
             Step::Share(index, own) => self.share(index, own),
@@ -683,6 +703,7 @@ impl Life {
                     self.pin(raw);
                     self.close(raw);
                     self.give_up(raw);
+                    self.give_up_plain(raw);
                 }
             }
         }

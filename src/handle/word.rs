@@ -27,6 +27,7 @@ const PIN_BITS: u32 = 22;
 const STATE_BITS: u32 = 3;
 const GENERATION_SHIFT: u32 = PIN_BITS + STATE_BITS;
 const ONE_PIN: u64 = 1;
+const ONE_GENERATION: u64 = 1 << GENERATION_SHIFT;
 /// Where a word has its pins, and a handle its slot's number.
 pub const PINS: u64 = (1 << PIN_BITS) - 1;
 
@@ -94,18 +95,43 @@ impl State {
     /// A live handle that nobody shares, which has or had a reason why calls can't be plain ones.
     pub const CAREFUL: State = state(true, 6);
 
+    const fn code(self) -> u64 {
+        (self.0 & CODE) >> PIN_BITS
+    }
+
     /// A handle with this state can be used.
     pub fn is_live(self) -> bool {
-        matches!(self, State::LIVE | State::CAREFUL | State::SHARED | State::MIXED)
+        const LIVE: States = States::of(&[State::LIVE, State::CAREFUL, State::SHARED, State::MIXED]);
+        LIVE.have(self)
     }
 
     /// Others may have the socket too, so that `shutdown` must not be used to wake its calls.
     pub fn is_shared(self) -> bool {
-        matches!(self, State::SHARED | State::MIXED | State::CLOSING_SHARED)
+        const SHARED: States = States::of(&[State::SHARED, State::MIXED, State::CLOSING_SHARED]);
+        SHARED.have(self)
     }
 
     fn is_closing(self) -> bool {
         matches!(self, State::CLOSING | State::CLOSING_SHARED)
+    }
+}
+
+/// A set of states, none of which is free: one bit for each code.
+struct States(u64);
+
+impl States {
+    const fn of(states: &[State]) -> States {
+        let mut bits = 0;
+        let mut i = 0;
+        while i < states.len() {
+            bits |= 1 << states[i].code();
+            i += 1;
+        }
+        States(bits)
+    }
+
+    fn have(&self, state: State) -> bool {
+        self.0 >> state.code() & 1 != 0
     }
 }
 
@@ -132,7 +158,7 @@ impl Reading {
 
     /// The handle with this tag is live, and its calls may simply block.
     #[inline(always)]
-    fn is_plain(self, tag: Tag) -> bool {
+    pub fn is_plain(self, tag: Tag) -> bool {
         (self.0 ^ tag.0) >> PIN_BITS == 0
     }
 
@@ -146,7 +172,7 @@ impl Reading {
     }
 
     fn with(self, state: State) -> Reading {
-        Reading::new(self.generation(), state, self.pins())
+        Reading(self.0 & !STATE | state.0)
     }
 }
 
@@ -248,9 +274,10 @@ impl Word {
     }
 
     /// Ends a call.
+    #[inline(always)]
     pub fn unpin(&self) -> Left {
-        self.bits.fetch_sub(ONE_PIN, Ordering::Release);
-        self.after_unpin()
+        let before = Reading(self.bits.fetch_sub(ONE_PIN, Ordering::Release));
+        if before.state() == State::LIVE && before.pins() > 0 { Left::Done } else { self.after_unpin() }
     }
 
     /// Takes the pin of a plain call away. True: the handle is in plain use as before, and that
@@ -286,7 +313,8 @@ impl Word {
 
     /// Whether a handle that is pinned was closed since.
     pub fn is_closed(&self, tag: Tag) -> bool {
-        !self.read().is_live(tag)
+        let now = self.read();
+        !now.is_plain(tag) && !now.is_live(tag)
     }
 
     /// Whether the handle with this tag is live. It need not be pinned, and may be closed meanwhile.
@@ -333,6 +361,13 @@ impl Word {
         Err(Kept::Stale)
     }
 
+    /// The same, only where its calls may simply block. False: nothing has changed.
+    #[inline(always)]
+    pub fn give_up_plain(&self, tag: Tag) -> bool {
+        let now = tag.reading();
+        self.swap(now, now.with(State::FINAL)).is_ok()
+    }
+
     /// Whether what `Left::Last`, `give_up` or `claim` began with this tag has still to be ended by
     /// `free`: nobody has published the number anew meanwhile.
     pub fn is_final(&self, tag: Tag) -> bool {
@@ -342,6 +377,7 @@ impl Word {
 
     /// Ends what `Left::Last`, `give_up` or `claim` began: from here on the number may be
     /// published again.
+    #[inline(always)]
     pub fn free(&self, tag: Tag) -> Freed {
         let mut now = self.read();
         while now.state() == State::FINAL && now.tag() == tag {
@@ -377,7 +413,7 @@ impl Word {
                 (None, now.with(State::FREED))
             } else {
                 // Pins stay: the calls of one that was closed behind our back take them when they leave.
-                let next = Reading::new(now.generation() + 1, state, now.pins());
+                let next = Reading(now.0 + ONE_GENERATION).with(state);
                 (Some(next.tag()), next)
             };
             match self.swap(now, to) {

@@ -16,7 +16,43 @@ use crate::sys::{self, Errno, Fd, descriptor, errno, option, poll, socket as cal
 /// Waits for the next connection, under the listener's receive limit.
 pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handle> {
     let listener = Socket::new(raw)?.only(|kind| !kind.is_datagram())?;
-    let mut address = Raw::empty();
+    let mut address = peer.is_some().then(Raw::empty);
+    let _keep = errno::Restore::later();
+    let fd = match at_once(&listener, address.as_mut()) {
+        Some(fd) => fd,
+        None => wait(&listener, address.as_mut())?,
+    };
+    if listener.kind().is_tcp() && listener.slot.has(mark::INHERITS) {
+        let _ = option::set(fd, option::CORK, 0);
+        let _ = option::set(fd, option::NODELAY, 1);
+        if let Ok(Some(1..)) = option::linger(fd) {
+            // Or a close might have to wait.
+            let _ = option::set_linger(fd, None);
+        }
+    }
+    let handle = adopt(fd, listener.kind(), mark::CONNECTED, false)?;
+    if let (Some(peer), Some(address)) = (peer, &address) {
+        if address.show(peer).is_none() {
+            peer.write(Address::NONE);
+        }
+    }
+    Ok(handle)
+}
+
+/// One plain accept(2), if the listener's calls may be such. `None`: that did not do it; what speaks
+/// against it is told again.
+#[inline(always)]
+fn at_once(listener: &Socket, peer: Option<&mut Raw>) -> Option<Fd> {
+    if TABLE.get().moves || !listener.is_plain() {
+        return None;
+    }
+    calls::accept(listener.fd(), peer).ok()
+}
+
+/// Any accept.
+#[cold]
+#[inline(never)]
+fn wait(listener: &Socket, mut peer: Option<&mut Raw>) -> Result<Fd> {
     let mut timer = Timer::new(listener.slot.recv_limit.get());
     let fd = listener.retry(poll::IN, &mut timer, &mut |must_not_block| {
         if must_not_block || TABLE.get().moves {
@@ -27,9 +63,9 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
             }
         }
         let fd = if TABLE.get().moves {
-            accept_reserved(&listener, &mut address)
+            accept_reserved(listener, peer.as_deref_mut())
         } else {
-            next(listener.fd(), &mut address)
+            next(listener.fd(), peer.as_deref_mut())
         };
         match fd {
             // Of a Unix one that was shut, poll(2) says for ever that there is something to accept.
@@ -41,34 +77,18 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
             fd => fd.map(|fd| fd as usize),
         }
     });
-    let fd = match fd {
-        Ok(fd) => fd as Fd,
+    match fd {
+        Ok(fd) => Ok(fd as Fd),
         // As accept(2) says of a socket that does not listen; a shut one looks the same.
-        Err(Stop::System(Errno(libc::EOPNOTSUPP))) => return Err(Code::SK_EINVAL.into()),
-        Err(stop) => return Err(stop.into()),
-    };
-    if listener.kind().is_tcp() && listener.slot.has(mark::INHERITS) {
-        let _keep = errno::Restore::later();
-        let _ = option::set(fd, option::CORK, 0);
-        let _ = option::set(fd, option::NODELAY, 1);
-        if let Ok(Some(1..)) = option::linger(fd) {
-            // Or a close might have to wait.
-            let _ = option::set_linger(fd, None);
-        }
+        Err(Stop::System(Errno(libc::EOPNOTSUPP))) => Err(Code::SK_EINVAL.into()),
+        Err(stop) => Err(stop.into()),
     }
-    let handle = adopt(fd, listener.kind(), mark::CONNECTED, false)?;
-    if let Some(peer) = peer {
-        if address.show(peer).is_none() {
-            peer.write(Address::NONE);
-        }
-    }
-    Ok(handle)
 }
 
 /// Rides over connections that died while they waited: Linux tells their errors here, see accept(2).
-fn next(listener: Fd, peer: &mut Raw) -> sys::Result<Fd> {
+fn next(listener: Fd, mut peer: Option<&mut Raw>) -> sys::Result<Fd> {
     loop {
-        match calls::accept(listener, Some(peer)) {
+        match calls::accept(listener, peer.as_deref_mut()) {
             Err(Errno(
                 libc::ECONNABORTED
                 | libc::EPROTO
@@ -86,7 +106,7 @@ fn next(listener: Fd, peer: &mut Raw) -> sys::Result<Fd> {
 
 /// With a small table: takes a number that has a slot first, so that a connection for which
 /// there is none stays in the queue.
-fn accept_reserved(listener: &Socket, peer: &mut Raw) -> sys::Result<Fd> {
+fn accept_reserved(listener: &Socket, peer: Option<&mut Raw>) -> sys::Result<Fd> {
     let table = TABLE.get();
     let reserved = descriptor::copy(listener.fd(), table.base)?;
     let accepted = match table.index_of(reserved) {

@@ -145,6 +145,6 @@ impl Socket {
             return Err(Code::SK_ECLOSED.into());
         }
         answer?;
-        raw.show(to).ok_or(Code::SK_EAFNOSUPPORT.into())
+        raw.show(to).ok_or_else(|| Code::SK_EAFNOSUPPORT.into())
     }
 }

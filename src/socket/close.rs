@@ -8,13 +8,24 @@ use super::wait::Stop;
 use crate::error::{Code, Result};
 use crate::handle::slot::{CLAIM, mark};
 use crate::handle::word::{Freed, Left, Reading, State, Tag};
-use crate::handle::{Handle, Slot, Table};
+use crate::handle::{Handle, Slot, TABLE, Table};
 use crate::sys::socket::{How, message};
 use crate::sys::time::Timer;
 use crate::sys::{Errno, Fd, SHUTDOWN_WAKES, descriptor, epoll, errno, option, poll, socket as calls};
 
+#[inline(always)]
 pub fn close(raw: i64) -> Result<()> {
-    end(raw, false)
+    let handle = Handle::from_raw(raw);
+    let table = TABLE.get();
+    match table.slot(handle) {
+        Some(slot) if slot.word.give_up_plain(handle.tag()) => {
+            table.forget();
+            leave_poller(slot, table.fd_of(handle.index()));
+            clear_up(table, slot, handle.index(), handle.tag());
+            Ok(())
+        }
+        _ => end(raw, false),
+    }
 }
 
 /// Closes at once: a TCP peer gets a reset, unless others may have the socket too.
@@ -23,6 +34,8 @@ pub fn abort(raw: i64) -> Result<()> {
     end(raw, true)
 }
 
+#[cold]
+#[inline(never)]
 fn end(raw: i64, abort: bool) -> Result<()> {
     let _keep = errno::Restore::later();
     let handle = Handle::from_raw(raw);
@@ -55,13 +68,20 @@ fn end(raw: i64, abort: bool) -> Result<()> {
 
 /// Takes a socket that is being closed, or given away, out of its poller: with a copy of it
 /// alive, the kernel would go on reporting it.
+#[inline(always)]
 pub fn leave_poller(slot: &Slot, fd: Fd) {
+    if slot.poller.load(SeqCst) != 0 {
+        take_out(slot, fd);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn take_out(slot: &Slot, fd: Fd) {
+    let _keep = errno::Restore::later();
     let poller = slot.poller.swap(0, SeqCst) & !CLAIM;
-    if poller != 0 {
-        let _keep = errno::Restore::later();
-        if let Ok(poller) = Pinned::new(poller as i64) {
-            let _ = epoll::remove(poller.fd(), fd);
-        }
+    if let Ok(poller) = Pinned::new(poller as i64) {
+        let _ = epoll::remove(poller.fd(), fd);
     }
 }
 
@@ -88,7 +108,6 @@ fn wake(slot: &Slot, fd: Fd, before: Reading) {
 }
 
 /// After the last call has left a closed handle.
-#[cold]
 #[inline(never)]
 pub fn clear_up(table: &Table, slot: &Slot, index: u32, tag: Tag) {
     let fd = table.fd_of(index);
@@ -101,11 +120,20 @@ pub fn clear_up(table: &Table, slot: &Slot, index: u32, tag: Tag) {
 }
 
 /// Before the slot of the handle with this tag is freed.
+#[inline(always)]
 pub fn close_waker(slot: &Slot, tag: Tag) {
-    let waker = slot.waker.load(SeqCst);
     // Read before the word, so that it is no waker of a handle that has taken the number over,
     // because it was closed behind our back. Such a one sets it anew, hence no plain store.
-    if waker != 0 && slot.word.is_final(tag) {
+    let waker = slot.waker.load(SeqCst);
+    if waker != 0 {
+        close_this_waker(slot, tag, waker);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn close_this_waker(slot: &Slot, tag: Tag, waker: i32) {
+    if slot.word.is_final(tag) {
         let _ = slot.waker.compare_exchange(waker, 0, SeqCst, SeqCst);
         descriptor::close(waker.wrapping_sub(1));
     }

@@ -105,7 +105,14 @@ pub fn adopt_poller(set: Fd, waker: Fd) -> Result<Handle> {
 
 /// The same socket under a number that has a slot. Where that is another, or there is no room, the
 /// old number is gone.
+#[inline(always)]
 pub fn house(fd: Fd) -> Result<Fd> {
+    if TABLE.get().index_of(fd).is_some() { Ok(fd) } else { rehouse(fd) }
+}
+
+#[cold]
+#[inline(never)]
+fn rehouse(fd: Fd) -> Result<Fd> {
     let housed = place(fd);
     if housed != Ok(fd) {
         descriptor::close(fd);

@@ -90,7 +90,7 @@ fn race(carries: Type, candidates: &Candidates, timer: &mut Timer) -> Result<Han
             }
             Action::Wait(until) => attempts.wait(until, candidates, &mut race)?,
             Action::Close(turn) => attempts.close(turn),
-            Action::Won(turn) => return attempts.take(turn).ok_or(Code::SK_EINTERNAL.into()),
+            Action::Won(turn) => return attempts.take(turn).ok_or_else(|| Code::SK_EINTERNAL.into()),
             Action::Failed(error) => return Err(error),
         }
     }

@@ -55,7 +55,8 @@ impl How {
 
 impl Type {
     pub(crate) fn from_c(number: i32) -> Option<Type> {
-        [Type::SK_STREAM, Type::SK_DGRAM, Type::SK_SEQPACKET].into_iter().find(|&one| one as i32 == number)
+        const ALL: [Type; 3] = [Type::SK_STREAM, Type::SK_DGRAM, Type::SK_SEQPACKET];
+        ALL.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
     }
 }
 

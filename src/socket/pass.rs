@@ -80,7 +80,7 @@ impl Socket {
     pub fn peer_cred(&self) -> Result<Cred> {
         // Of a listener the kernel tells what its clients will be told: ourselves.
         let listening = option::get(self.fd(), option::LISTENING)? != 0;
-        unix::peer(self.fd())?.filter(|_| !listening).ok_or(Code::SK_ENOTCONN.into())
+        unix::peer(self.fd())?.filter(|_| !listening).ok_or_else(|| Code::SK_ENOTCONN.into())
     }
 }
 

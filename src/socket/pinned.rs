@@ -49,6 +49,12 @@ impl Pinned {
         Kind::from_traits(self.slot.traits.load(Relaxed))
     }
 
+    /// Its calls may simply block.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        self.slot.word.read().is_plain(self.handle.tag())
+    }
+
     /// Whether the handle was closed since it was pinned.
     pub fn is_closed(&self) -> bool {
         self.slot.word.is_closed(self.handle.tag())
@@ -88,7 +94,12 @@ pub struct Socket(pub(super) Pinned);
 impl Socket {
     #[inline(never)]
     pub fn new(raw: i64) -> Result<Socket> {
-        Socket::of(Pinned::new(raw)?)
+        let handle = Handle::from_raw(raw);
+        match TABLE.get().slot(handle) {
+            // No poller is plain.
+            Some(slot) if slot.word.pin_plain(handle.tag()) => Ok(Socket(Pinned { slot, handle })),
+            _ => Socket::of(Pinned::new(raw)?),
+        }
     }
 
     /// A pinned handle if it is a socket's, or `SK_EOPNOTSUPP`.

@@ -27,9 +27,8 @@ pub enum Family {
 
 impl Family {
     pub(crate) fn from_c(number: c_int) -> Option<Family> {
-        [Family::SK_UNSPEC, Family::SK_INET, Family::SK_INET6, Family::SK_UNIX]
-            .into_iter()
-            .find(|&one| one as c_int == number)
+        const ALL: [Family; 4] = [Family::SK_UNSPEC, Family::SK_INET, Family::SK_INET6, Family::SK_UNIX];
+        ALL.get(usize::try_from(number).ok()?).copied()
     }
 }
 

@@ -33,18 +33,22 @@ pub fn last() -> Errno {
 }
 
 /// Puts errno back to what it was here, when dropped: for calls that fail on the way to success.
-pub struct Restore(c_int);
+pub struct Restore {
+    place: *mut c_int,
+    value: c_int,
+}
 
 impl Restore {
-    #[inline(never)]
     pub fn later() -> Restore {
-        Restore(get())
+        let place = place();
+        // SAFETY: as in `get`.
+        Restore { place, value: unsafe { *place } }
     }
 }
 
 impl Drop for Restore {
-    #[inline(never)]
     fn drop(&mut self) {
-        set(self.0);
+        // SAFETY: as in `get`; a pointer keeps the value in its thread.
+        unsafe { *self.place = self.value }
     }
 }
