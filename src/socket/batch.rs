@@ -58,6 +58,11 @@ impl<'a> Iterator for Parts<'a> {
             self.list = others;
             return Some(Part { segment: 0, ..whole });
         }
+        let cut_at_once = MOST_BYTES.min(whole.segment.saturating_mul(MOST_SEGMENTS));
+        if self.done == 0 && !self.singly && whole.data.len() <= cut_at_once {
+            self.list = others;
+            return Some(whole);
+        }
         let (_, rest) = whole.data.split_at_checked(self.done)?;
         let run = MOST_BYTES.checked_div(whole.segment)?.min(MOST_SEGMENTS);
         let most = if self.singly || run < 2 { whole.segment } else { whole.segment.saturating_mul(run) };

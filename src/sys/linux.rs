@@ -93,6 +93,9 @@ pub struct ControlHeader(pub libc::cmsghdr);
 
 /// The bytes of a value of control data that may come, unasked, beside a descriptor.
 pub const CREDENTIALS: usize = size_of::<libc::ucred>();
+/// Control data that is descriptors: those that the sender gave, and, for a socket with SO_PASSPIDFD,
+/// one of the sender itself (SCM_PIDFD, which `libc` does not know yet).
+pub const DESCRIPTORS: &[c_int] = &[libc::SCM_RIGHTS, 4];
 
 /// The kernel's form of an IPv4 address.
 #[inline(always)]

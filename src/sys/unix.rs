@@ -7,7 +7,7 @@ use core::ptr::read_unaligned;
 
 use libc::{c_int, cmsghdr, iovec, msghdr};
 
-use super::system::{CREDENTIALS, messages};
+use super::system::{CREDENTIALS, DESCRIPTORS, messages};
 use super::{Fd, Result, descriptor, socket, syscall};
 
 pub use super::system::{PEEK_COPIES, peer};
@@ -94,7 +94,7 @@ pub fn recv_descriptor(via: Fd, flags: c_int) -> Result<Received> {
     Ok(Received { count, fd, no_room })
 }
 
-/// The first descriptor in a message that was received. Closes the others.
+/// The first descriptor in a message that was received, as its sender gave it. Closes the others.
 fn first_descriptor(message: &msghdr) -> Option<Fd> {
     let mut first = None;
     // SAFETY: the kernel has filled the control messages in; each says its length, and CMSG_NXTHDR
@@ -105,12 +105,12 @@ fn first_descriptor(message: &msghdr) -> Option<Fd> {
             let data = libc::CMSG_DATA(header);
             #[allow(clippy::unnecessary_cast)] // 32 bits on some systems
             let len = (header.cmsg_len as usize).saturating_sub(ONE - size_of::<Fd>());
-            if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            if header.cmsg_level == libc::SOL_SOCKET && DESCRIPTORS.contains(&header.cmsg_type) {
                 for at in 0..len / size_of::<Fd>() {
                     let fd = read_unaligned(data.cast::<Fd>().add(at));
                     match first {
-                        None => first = Some(fd),
-                        Some(_) => descriptor::close(fd),
+                        None if header.cmsg_type == libc::SCM_RIGHTS => first = Some(fd),
+                        _ => descriptor::close(fd),
                     }
                 }
             }

@@ -462,6 +462,57 @@ CASE(credentials_that_come_along_do_no_harm)
     }
 }
 
+/* One of the sender's process comes too, and nobody asked the library for that. */
+CASE(a_socket_that_was_made_to_tell_the_senders_process_keeps_no_descriptor_of_it)
+{
+    enum { PASS_PIDFD = 76 }; /* SO_PASSPIDFD, which older headers lack */
+    int raw[2], on = 1;
+    sk_handle p[2], via[2];
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, raw), 0);
+    if (setsockopt(raw[1], SOL_SOCKET, PASS_PIDFD, &on, sizeof on) != 0)
+        SKIP("no SO_PASSPIDFD here: it came with Linux 6.5");
+    via[0] = MADE(sk_from_fd(raw[0]));
+    via[1] = MADE(sk_from_fd(raw[1]));
+    unix_pair(SK_DGRAM, p);
+    int fds = open_fds();
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(sk_send_handle(via[0], p[0]));
+        sk_handle r = MADE(sk_recv_handle(via[1]));
+        talks(r, p[1]);
+        CHECK_OK(sk_close(r));
+        CHECK_EQ(open_fds(), fds);
+    }
+    CHECK_GIVES(sk_send(via[0], "x", 1, 0), 1);
+    CHECK_FAILS(sk_recv_handle(via[1]), SK_ENOENT);
+    CHECK_EQ(open_fds(), fds);
+}
+
+/* An accepted socket inherits it, and its close might have to wait. */
+CASE(what_a_listener_from_elsewhere_accepts_does_not_linger)
+{
+    struct linger linger = {1, 30};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    CHECK_EQ(listen(fd, 8), 0);
+    sk_handle l[2], via[2];
+    l[0] = MADE(sk_from_fd(fd));
+    unix_pair(SK_STREAM, via);
+    CHECK_OK(sk_send_handle(via[0], l[0]));
+    l[1] = MADE(sk_recv_handle(via[1]));
+    for (int i = 0; i < 2; i++) {
+        sk_addr at;
+        CHECK_OK(sk_local_addr(l[i], &at));
+        sk_handle c = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+        CHECK_OK(sk_connect(c, "127.0.0.1", at.port));
+        sk_handle s = MADE(sk_accept(l[i], NULL));
+        socklen_t len = sizeof linger;
+        CHECK_EQ(getsockopt((int)sk_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+        CHECK_EQ(linger.l_onoff, 0);
+        CHECK_OK(sk_close(s));
+        CHECK_OK(sk_close(c));
+    }
+}
+
 /* --- No room ----------------------------------------------------------------------------------------- */
 
 /* Leaves room for this many descriptors more. */

@@ -72,6 +72,8 @@ pub struct ControlHeader(pub cmsghdr);
 
 /// The bytes of a value of control data that may come, unasked, beside a descriptor.
 pub const CREDENTIALS: usize = size_of::<libc::cmsgcred>();
+/// Control data that is descriptors.
+pub const DESCRIPTORS: &[libc::c_int] = &[libc::SCM_RIGHTS];
 
 /// What this thread is called where threads are listed, see pthread_set_name_np(3).
 pub fn name_thread(name: &CStr) {

@@ -75,6 +75,8 @@ pub struct ControlHeader(pub cmsghdr);
 
 /// The bytes of a value of control data that may come, unasked, beside a descriptor.
 pub const CREDENTIALS: usize = 0;
+/// Control data that is descriptors.
+pub const DESCRIPTORS: &[libc::c_int] = &[libc::SCM_RIGHTS];
 
 /// A message with the count of its bytes.
 #[allow(non_camel_case_types)] // the name that it has elsewhere
