@@ -488,29 +488,25 @@ CASE(a_socket_that_was_made_to_tell_the_senders_process_keeps_no_descriptor_of_i
 }
 
 /* An accepted socket inherits it, and its close might have to wait. */
-CASE(what_a_listener_from_elsewhere_accepts_does_not_linger)
+CASE(what_a_received_listener_accepts_does_not_linger)
 {
     struct linger linger = {1, 30};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
     CHECK_EQ(listen(fd, 8), 0);
-    sk_handle l[2], via[2];
-    l[0] = MADE(sk_from_fd(fd));
+    sk_handle via[2];
+    sk_addr at;
     unix_pair(SK_STREAM, via);
-    CHECK_OK(sk_send_handle(via[0], l[0]));
-    l[1] = MADE(sk_recv_handle(via[1]));
-    for (int i = 0; i < 2; i++) {
-        sk_addr at;
-        CHECK_OK(sk_local_addr(l[i], &at));
-        sk_handle c = MADE(sk_socket(SK_INET, SK_STREAM, 0));
-        CHECK_OK(sk_connect(c, "127.0.0.1", at.port));
-        sk_handle s = MADE(sk_accept(l[i], NULL));
-        socklen_t len = sizeof linger;
-        CHECK_EQ(getsockopt((int)sk_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
-        CHECK_EQ(linger.l_onoff, 0);
-        CHECK_OK(sk_close(s));
-        CHECK_OK(sk_close(c));
-    }
+    send_raw(via[0], &fd, 1, "x", 1);
+    sk_handle l = MADE(sk_recv_handle(via[1])), c = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+    CHECK_OK(sk_local_addr(l, &at));
+    CHECK_OK(sk_connect(c, "127.0.0.1", at.port));
+    sk_handle s = MADE(sk_accept(l, NULL));
+    socklen_t len = sizeof linger;
+    CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+    CHECK(linger.l_onoff && linger.l_linger == 30); /* the listener is still its sender's */
+    CHECK_EQ(getsockopt((int)sk_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+    CHECK_EQ(linger.l_onoff, 0);
 }
 
 /* --- No room ----------------------------------------------------------------------------------------- */
