@@ -56,6 +56,7 @@ impl Pinned {
     }
 
     /// Whether the handle was closed since it was pinned.
+    #[inline(never)] // one copy of it serves every kind of call
     pub fn is_closed(&self) -> bool {
         self.slot.word.is_closed(self.handle.tag())
     }

@@ -6,6 +6,7 @@ pub use super::system::{WAKERS_CROSS_FORK, replace, unacknowledged, unread, unwa
 
 /// Ends the descriptor. Whatever close(2) says, the number is free afterwards, so there is
 /// nothing to answer and nothing to try again.
+#[inline(never)] // it stands in many ways that are seldom taken
 pub fn close(fd: Fd) {
     let _keep = super::errno::Restore::later();
     // SAFETY: only a number is passed. That it is ours to close is what the slot's word decides.
