@@ -37,6 +37,9 @@ REASONS = {
                     "which hands over single pages"),
     ("stream", "NNG"): "it makes one system call for each message too, but its receiver hands over between threads and seldom "
                        "sleeps, so that the sender seldom has to wake it; `sk_sendv` has fewer of both",
+    ("message", "APR"): "it calls write(2) and read(2), so that SIGPIPE comes, and a closed socket of its is a dangling pointer",
+    ("connection", "SDL2_net"): "its connect blocks without a limit and nothing wakes it, its sockets survive exec, and a closed one is a "
+                                "dangling pointer",
 }
 
 
@@ -144,7 +147,8 @@ def fewest(results):
         first, *others = sorted(counts, key=counts.get)
         other = next(name for name in others if not name.startswith("libsk")) if first.startswith("libsk") else \
             min(LIBSK, key=counts.get)
-        lines.append(f"a {operation}: **{first}** with {number(counts[first])} (raw {number(raw)}, {other} {number(counts[other])})")
+        why = "" if first.startswith("libsk") else "; " + REASONS.get((operation, first), "why is not known")
+        lines.append(f"a {operation}: **{first}** with {number(counts[first])} (raw {number(raw)}, {other} {number(counts[other])}){why}")
     return lines
 
 
