@@ -15,6 +15,7 @@
 #ifndef SK_HPP
 #define SK_HPP
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -199,11 +200,22 @@ private:
 
 namespace detail {
 
+/* What has data() only points to its bytes, as std::string_view and const_buffer do. */
+template <class T>
+auto has_data(int) -> decltype(std::declval<const T &>().data(), std::true_type());
+template <class T>
+std::false_type has_data(long);
+
 /* What is sent and received as it lies in memory. A list of pieces is no bytes, nor are pointers. */
-template <class T, class Element = typename std::remove_cv<typename std::remove_all_extents<T>::type>::type>
-struct is_plain
-    : std::integral_constant<bool, std::is_trivially_copyable<Element>::value && !std::is_pointer<Element>::value &&
-                                       !std::is_same<Element, sk_buf>::value && !std::is_same<Element, sk_dgram>::value> {};
+template <class T>
+struct is_plain_element
+    : std::integral_constant<bool, std::is_trivially_copyable<T>::value && !std::is_pointer<T>::value &&
+                                       !std::is_same<T, sk_buf>::value && !std::is_same<T, sk_dgram>::value &&
+                                       !decltype(has_data<T>(0))::value> {};
+template <class T>
+struct is_plain : is_plain_element<typename std::remove_cv<typename std::remove_all_extents<T>::type>::type> {};
+template <class T, std::size_t N>
+struct is_plain_element<std::array<T, N>> : is_plain<T> {};
 
 /* The elements of what has data(). */
 template <class Range>
