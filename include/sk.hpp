@@ -221,6 +221,10 @@ struct is_plain_element<std::array<T, N>> : is_plain<T> {};
 template <class Range>
 using element = typename std::remove_pointer<decltype(std::declval<Range>().data())>::type;
 
+/* Those to receive into. What owns them must outlive the call; of what passes by they are const then. */
+template <class Range>
+using room = element<typename std::conditional<std::is_lvalue_reference<Range>::value, Range, const Range &>::type>;
+
 /* The bytes of an array: of characters a text, which ends before its first NUL, if there is one. */
 template <class Element>
 std::size_t length(const Element *, std::size_t size) noexcept {
@@ -270,7 +274,7 @@ public:
               class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Element (&array)[N]) noexcept : data_(array), size_(sizeof array) {}
 
-    template <class Range, class Element = detail::element<Range &>,
+    template <class Range, class Element = detail::room<Range>,
               class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Range &&range) noexcept : data_(range.data()), size_(range.size() * sizeof(Element)) {}
 

@@ -63,6 +63,10 @@ static_assert(SENDS(const char (&)[6]) && SENDS(letters &) && SENDS(bytes &) && 
 static_assert(SENDS(std::string) && SENDS(sk::const_buffer) && SENDS(sk::const_buffer, int), "and others");
 static_assert(RECEIVES(letters &) && RECEIVES(bytes &) && RECEIVES(sk::mutable_buffer, int), "have a size");
 static_assert(!RECEIVES(const letters &) && !RECEIVES(const bytes &) && !RECEIVES(const std::string &), "but no room");
+static_assert(!RECEIVES(std::vector<char>) && !RECEIVES(std::string) && !RECEIVES(std::array<char, 4>), "nor has what is gone after the call");
+#if __cplusplus >= 202002L
+static_assert(RECEIVES(std::span<char>) && RECEIVES(const std::span<char> &) && !RECEIVES(std::span<const char>), "but through a view");
+#endif
 static_assert(!SENDS(const char *) && !SENDS(char *) && !SENDS(const void *) && !SENDS(unsigned char *), "a pointer has none");
 static_assert(!SENDS(const char *, int) && !SENDS(char *, std::size_t) && !SENDS(const void *, int), "not even with what C takes for it");
 static_assert(!SENDS(const char *, int, std::error_code &) && !RECEIVES(char *, int), "in neither form");
