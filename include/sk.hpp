@@ -389,6 +389,8 @@ class socket : public handle {
 public:
     socket() noexcept {}
     explicit socket(sk_handle taken) noexcept : handle(taken) {}
+    /* A descriptor is no handle (from_fd takes one), and a family alone makes no socket. */
+    explicit socket(int) = delete;
     socket(int family, int type, int protocol = SK_PROTO_DEFAULT)
         : handle(detail::checked(sk_socket(family, type, protocol), "sk_socket")) {}
     socket(int family, int type, int protocol, std::error_code &error) noexcept

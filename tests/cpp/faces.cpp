@@ -34,6 +34,8 @@ using std::chrono::seconds;
 
 static_assert(!std::is_copy_constructible<sk::socket>::value, "a socket has one owner");
 static_assert(std::is_nothrow_move_constructible<sk::socket>::value, "and can change it");
+static_assert(!std::is_constructible<sk::socket, int>::value && !std::is_constructible<sk::socket, sk_family>::value, "a descriptor or a family is no handle");
+static_assert(std::is_constructible<sk::socket, sk_handle>::value && std::is_constructible<sk::socket, sk_family, sk_type>::value, "but this is");
 static_assert(!std::is_copy_assignable<sk::poller>::value, "so has a poller");
 static_assert(std::is_nothrow_move_assignable<sk::poller>::value, "which can change it too");
 
