@@ -278,6 +278,8 @@ public:
               class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Range &&range) noexcept : data_(range.data()), size_(range.size() * sizeof(Element)) {}
 
+    operator const_buffer() const noexcept { return const_buffer(data_, size_); }
+
     void *data() const noexcept { return data_; }
     std::size_t size() const noexcept { return size_; }
 

@@ -62,7 +62,7 @@ struct points {
     std::size_t size() const { return 1; }
 };
 static_assert(SENDS(const char (&)[6]) && SENDS(letters &) && SENDS(bytes &) && SENDS(const bytes &), "arrays");
-static_assert(SENDS(std::string) && SENDS(sk::const_buffer) && SENDS(sk::const_buffer, int), "and others");
+static_assert(SENDS(std::string) && SENDS(sk::const_buffer) && SENDS(sk::mutable_buffer) && SENDS(sk::const_buffer, int), "and others");
 static_assert(RECEIVES(letters &) && RECEIVES(bytes &) && RECEIVES(sk::mutable_buffer, int), "have a size");
 static_assert(!RECEIVES(const letters &) && !RECEIVES(const bytes &) && !RECEIVES(const std::string &), "but no room");
 static_assert(!RECEIVES(std::vector<char>) && !RECEIVES(std::string) && !RECEIVES(std::array<char, 4>), "nor has what is gone after the call");
