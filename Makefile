@@ -164,6 +164,8 @@ where: export WHERE = $(PREFIX)$(LIBDIR)$(INCLUDEDIR)
 where:
 	@case "$$WHERE" in *[[:space:]\"\'\`\$$\\\&\;\#]*) \
 		echo "PREFIX, LIBDIR and INCLUDEDIR can't have blanks in them, nor any of \" ' \` \$$ \\ & ; #" >&2; exit 1;; esac
+	@for folder in "$(PREFIX)/" "$(LIBDIR)" "$(INCLUDEDIR)" "$(MANDIR)"; do case "$$folder" in /*) ;; *) \
+		echo "PREFIX, LIBDIR, INCLUDEDIR and MANDIR must be whole paths, from / on: $$folder is none" >&2; exit 1;; esac; done
 
 .PHONY: install
 install: where built ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)

@@ -271,6 +271,20 @@ fn a_umask_of_roots_hides_nothing() {
     assert_eq!(target.map(|entry| entry.expect("an entry").file_name()).collect::<Vec<_>>(), ["ship"]);
 }
 
+#[test]
+fn a_path_that_is_not_whole_is_refused() {
+    let tree = built_tree("relative");
+    let whole = tree.join("whole").display().to_string();
+    for bad in ["PREFIX=part", "LIBDIR=lib64", "INCLUDEDIR=", "MANDIR=~/man"] {
+        let mut make = Command::new("make");
+        make.env_remove("MAKEFLAGS").env_remove("CARGO_TARGET_DIR");
+        make.current_dir(&tree).args(["install", &format!("PREFIX={whole}"), bad]);
+        let refused = run_to_end(&mut make);
+        assert!(!refused.status.success() && refused.stderr.contains("whole paths"), "{bad}: {refused:?}");
+        assert!(!tree.join("whole").exists() && !tree.join("part").exists(), "{bad}");
+    }
+}
+
 /// What is installed, in full; and nothing of it is left after `make uninstall`.
 #[test]
 fn uninstall_removes_what_install_put_there() {
