@@ -300,8 +300,11 @@ class Socket:
         return check(library.sk_fd(self._handle)) if self._handle else -1
 
     def dup(self) -> Socket:
-        """The same socket with a life and limits of its own."""
-        return Socket(handle=check(library.sk_dup(self._handle)))
+        """The same socket with a life of its own, and limits that begin as the timeout here."""
+        timeout = self._timeout
+        copy = Socket(handle=check(library.sk_dup(self._handle)))
+        copy.settimeout(timeout)
+        return copy
 
     # --- Both ends ----------------------------------------------------------------------------
 

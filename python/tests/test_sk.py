@@ -528,6 +528,15 @@ class AsTheStandardLibrary(Case):
             a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, None, 4)
         a.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, None, 0)
 
+    def test_a_copy_waits_as_long_as_the_socket(self):
+        a, b = self.pair()
+        for seconds in (3.0, 0.0, None):
+            a.settimeout(seconds)
+            with a.dup() as copy:
+                self.assertEqual(copy.gettimeout(), seconds)
+                if seconds == 0:
+                    self.assertRaises(BlockingIOError, copy.recv, 1)
+
     def test_after_the_end(self):
         a, b = self.pair()
         a.close()
