@@ -784,8 +784,13 @@ class Socket:
         """The options of the standard library that libsk has; others reach the system as they are."""
         if isinstance(value, int) and size is None and (level, option) in OPTIONS:
             ours = OPTIONS[level, option]
-            self.set(ours, int(bool(value)) if ours in SWITCHES else value)
-            return
+            try:
+                self.set(ours, int(bool(value)) if ours in SWITCHES else value)
+                return
+            except OSError as error:
+                # One that means nothing to this kind of socket: the system takes some of those.
+                if error.errno != errno.ENOPROTOOPT:
+                    raise
         with borrowed(self.fileno()) as plain:
             plain.setsockopt(level, option, value, *(() if size is None else (size,)))
 
@@ -794,7 +799,11 @@ class Socket:
             with borrowed(self.fileno()) as plain:
                 return plain.getsockopt(level, option)
         if not size and (level, option) in OPTIONS:
-            return self.get(OPTIONS[level, option])
+            try:
+                return self.get(OPTIONS[level, option])
+            except OSError as error:
+                if error.errno != errno.ENOPROTOOPT:
+                    raise
         with borrowed(self.fileno()) as plain:
             return plain.getsockopt(level, option, size) if size else plain.getsockopt(level, option)
 

@@ -537,6 +537,16 @@ class AsTheStandardLibrary(Case):
                 if seconds == 0:
                     self.assertRaises(BlockingIOError, copy.recv, 1)
 
+    def test_options_that_mean_nothing_to_a_socket(self):
+        for family, kind in ((socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_DGRAM), (socket.AF_UNIX, socket.SOCK_STREAM)):
+            for option in (socket.SO_REUSEADDR, socket.SO_BROADCAST, socket.SO_KEEPALIVE):
+                with sk.Socket(family, kind) as s:
+                    s.setsockopt(socket.SOL_SOCKET, option, 1)
+                    self.assertEqual(s.getsockopt(socket.SOL_SOCKET, option), 1)
+        with sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as s, self.assertRaises(OSError) as caught:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.assertEqual(caught.exception.errno, errno.ENOPROTOOPT)
+
     def test_after_the_end(self):
         a, b = self.pair()
         a.close()
