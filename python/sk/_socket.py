@@ -137,6 +137,7 @@ def refuse_ancillary(wanted: Any) -> None:
 
 def room_in(view: memoryview, size: int, name: str) -> int:
     """How many bytes to receive into a view: `size`, or as many as fit where that is 0."""
+    size = operator.index(size)
     if size < 0:
         raise ValueError(f"negative buffersize in {name}")
     if size > len(view):
@@ -491,6 +492,7 @@ class Socket:
         return self._rest(handle, _api.SK_WRITABLE, flags, step, sent, length, limit)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
+        size = operator.index(size)
         room = room_for(size, "recv")
         got = self._move(library.sk_recv, _api.SK_READABLE, room, size, translate(flags) if flags else 0)
         return bytes(room[: min(got, size)])
@@ -508,6 +510,7 @@ class Socket:
 
         Where it fails, the `partial` of the exception is what came until then.
         """
+        size = operator.index(size)
         room, received = room_for(size, "recvall"), ctypes.c_size_t()
         try:
             if get_ident() != _wait.main_thread or self.type != socket.SOCK_STREAM:
@@ -556,6 +559,7 @@ class Socket:
         return with_bytes(data, lambda at, length: self._move(send, _api.SK_WRITABLE, at, length, ours, to))
 
     def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Address]:
+        size = operator.index(size)
         room = room_for(size, "recvfrom")
         addr, ours = _api.Addr(), translate(flags)
         got = self._move(library.sk_recv_from, _api.SK_READABLE, room, size, ours, ctypes.byref(addr))
@@ -583,6 +587,7 @@ class Socket:
 
     def recvmsg(self, size: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, Address]:
         """As recvfrom, and tells in the third place whether the datagram was cut (MSG_TRUNC); no ancillary data."""
+        size = operator.index(size)
         if size < 0:
             raise ValueError("negative buffer size in recvmsg")
         room = bytearray(size)

@@ -547,6 +547,21 @@ class AsTheStandardLibrary(Case):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.assertEqual(caught.exception.errno, errno.ENOPROTOOPT)
 
+    def test_a_size_is_any_whole_number(self):
+        class Three:
+            def __index__(self):
+                return 3
+
+        a, b = self.pair()
+        b.sendall(b"onetwofourfive")
+        self.assertEqual(a.recv(Three()), b"one")
+        self.assertEqual(a.recvall(Three()), b"two")
+        self.assertEqual(a.recv_into(bytearray(9), Three()), 3)
+        self.assertEqual(a.recvmsg(Three())[0], b"rfi")
+        self.assertEqual(a.recvfrom(Three())[0], b"ve")
+        self.assertRaises(TypeError, a.recv, 1.5)
+        self.assertRaises(TypeError, a.recv, "1")
+
     def test_after_the_end(self):
         a, b = self.pair()
         a.close()
