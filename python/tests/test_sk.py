@@ -528,15 +528,6 @@ class AsTheStandardLibrary(Case):
             a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, None, 4)
         a.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, None, 0)
 
-    def test_a_copy_waits_as_long_as_the_socket(self):
-        a, b = self.pair()
-        for seconds in (3.0, 0.0, None):
-            a.settimeout(seconds)
-            with a.dup() as copy:
-                self.assertEqual(copy.gettimeout(), seconds)
-                if seconds == 0:
-                    self.assertRaises(BlockingIOError, copy.recv, 1)
-
     def test_options_that_mean_nothing_to_a_socket(self):
         for family, kind in ((socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_DGRAM), (socket.AF_UNIX, socket.SOCK_STREAM)):
             for option in (socket.SO_REUSEADDR, socket.SO_BROADCAST, socket.SO_KEEPALIVE):
@@ -546,6 +537,15 @@ class AsTheStandardLibrary(Case):
         with sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as s, self.assertRaises(OSError) as caught:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.assertEqual(caught.exception.errno, errno.ENOPROTOOPT)
+
+    def test_a_copy_waits_as_long_as_the_socket(self):
+        a, b = self.pair()
+        for seconds in (3.0, 0.0, None):
+            a.settimeout(seconds)
+            with a.dup() as copy:
+                self.assertEqual(copy.gettimeout(), seconds)
+                if seconds == 0:
+                    self.assertRaises(BlockingIOError, copy.recv, 1)
 
     def test_a_size_is_any_whole_number(self):
         class Three:
@@ -1139,6 +1139,24 @@ class StandardLibrary(Case):
                     client.sendto(b"shout", server.server_address)
                     self.assertEqual(client.recvfrom(16), (b"SHOUT", server.server_address))
                 thread.join()
+
+
+    def test_ssl_that_is_imported_later(self):
+        program = """if True:
+            import sk, socket
+            with sk.in_place_of_socket():
+                import ssl
+                a, b = socket.socketpair()
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname = False
+                secure = context.wrap_socket(a, do_handshake_on_connect=False)
+                print(type(a).__name__, a.fileno(), secure.fileno() >= 0)
+            secure.close()
+            b.close()
+        """
+        environment = {**os.environ, "PYTHONPATH": str(PYTHON)}
+        ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual((ran.stdout, ran.stderr), ("Socket -1 True\n", ""))
 
 
 class Readme(unittest.TestCase):
