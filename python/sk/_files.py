@@ -30,6 +30,8 @@ class Files(Transfer):
         """
         if isinstance(file, io.TextIOBase) or "b" not in getattr(file, "mode", "b"):
             raise ValueError("file should be opened in binary mode")
+        if self.type != socket.SOCK_STREAM:
+            raise ValueError("only SOCK_STREAM type sockets are supported")
         if count is not None and operator.index(count) <= 0:
             raise ValueError(f"count must be a positive integer (got {count!r})")
         fitting(offset + (count or 0), -(1 << 63), (1 << 63) - 1, "offset and count")

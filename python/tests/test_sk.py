@@ -562,6 +562,16 @@ class AsTheStandardLibrary(Case):
         self.assertRaises(TypeError, a.recv, 1.5)
         self.assertRaises(TypeError, a.recv, "1")
 
+    def test_only_a_stream_sends_a_file(self):
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            a, b = [self.stack.enter_context(each) for each in sk.socketpair(kind)]
+            b.settimeout(0)
+            with tempfile.TemporaryFile() as file:
+                file.write(b"text")
+                for source in (file, io.BytesIO(b"text")):
+                    self.assertRaises(ValueError, a.sendfile, source)
+                    self.assertRaises(BlockingIOError, b.recv, 10)
+
     def test_after_the_end(self):
         a, b = self.pair()
         a.close()
