@@ -68,6 +68,14 @@ SWITCHES = {
 HOW = {socket.SHUT_RD: _api.SK_SHUT_READ, socket.SHUT_WR: _api.SK_SHUT_WRITE, socket.SHUT_RDWR: _api.SK_SHUT_BOTH}
 
 
+def parts_of_type(type: int) -> tuple[int, bool]:
+    """A type without its flags, and whether a socket of it does not wait."""
+    kind = type & ~(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    if kind not in TYPES:
+        raise OSError(errno.ESOCKTNOSUPPORT, f"libsk has no sockets of type {kind}")
+    return kind, bool(type & socket.SOCK_NONBLOCK)
+
+
 class Socket(Messages, Files):
     """A socket with the methods and exceptions of socket.socket, on a handle of libsk.
 
@@ -104,10 +112,9 @@ class Socket(Messages, Files):
             family = socket.AF_INET if family == -1 else family
             type = socket.SOCK_STREAM if type == -1 else type
             proto = max(proto, 0)
-            is_nonblocking = bool(type & socket.SOCK_NONBLOCK)
-            type &= ~(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            if family not in FAMILIES or type not in TYPES:
-                raise OSError(f"libsk has no sockets of family {family} and type {type}")
+            type, is_nonblocking = parts_of_type(type)
+            if family not in FAMILIES:
+                raise OSError(errno.EAFNOSUPPORT, f"libsk has no sockets of family {family}")
             self.family = socket.AddressFamily(family)
             self.type = socket.SocketKind(type)
             self.proto = proto
@@ -453,9 +460,14 @@ class borrowed:
 
 def socketpair(type: int = socket.SOCK_STREAM) -> tuple[Socket, Socket]:
     """Two Unix sockets, connected to each other."""
+    kind, is_nonblocking = parts_of_type(type)
     both = (ctypes.c_int64 * 2)()
-    check(library.sk_socketpair(TYPES[socket.SocketKind(type)], both))
-    return Socket(handle=both[0]), Socket(handle=both[1])
+    check(library.sk_socketpair(TYPES[socket.SocketKind(kind)], both))
+    sockets = Socket(handle=both[0]), Socket(handle=both[1])
+    if is_nonblocking:
+        for each in sockets:
+            each.setblocking(False)
+    return sockets
 
 
 def dial(endpoint: str, timeout: float | None = None) -> Socket:

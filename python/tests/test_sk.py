@@ -572,6 +572,23 @@ class AsTheStandardLibrary(Case):
                     self.assertRaises(ValueError, a.sendfile, source)
                     self.assertRaises(BlockingIOError, b.recv, 10)
 
+    def test_sockets_that_there_are_not(self):
+        for family, kind, number in (
+            (99, socket.SOCK_STREAM, errno.EAFNOSUPPORT),
+            (socket.AF_INET, socket.SOCK_RAW, errno.ESOCKTNOSUPPORT),
+            (socket.AF_UNIX, 77, errno.ESOCKTNOSUPPORT),
+        ):
+            with self.assertRaises(OSError) as caught:
+                sk.Socket(family, kind)
+            self.assertEqual(caught.exception.errno, number)
+        for kind in (socket.SOCK_RAW, 77):
+            with self.assertRaises(OSError) as caught:
+                sk.socketpair(kind)
+            self.assertEqual(caught.exception.errno, errno.ESOCKTNOSUPPORT)
+        for each in sk.socketpair(socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK):
+            with each:
+                self.assertEqual((each.type, each.gettimeout()), (socket.SOCK_DGRAM, 0.0))
+
     def test_after_the_end(self):
         a, b = self.pair()
         a.close()
