@@ -589,6 +589,14 @@ class AsTheStandardLibrary(Case):
             with each:
                 self.assertEqual((each.type, each.gettimeout()), (socket.SOCK_DGRAM, 0.0))
 
+    def test_a_limit_without_end_is_none(self):
+        with sk.Socket() as s:
+            self.assertRaises(OverflowError, s.settimeout, float("inf"))
+            self.assertRaises(ValueError, s.settimeout, float("nan"))
+            self.assertIsNone(s.gettimeout())
+            s.settimeout(0.0001)
+            self.assertEqual(s.get(sk.SK_OPT_RECV_TIMEOUT), 1)
+
     def test_after_the_end(self):
         a, b = self.pair()
         a.close()
