@@ -29,7 +29,8 @@ MEASURED = $(BESIDE) --out "$(TARGET)/benches"
 PICTURES = $(TARGET)/bench-venv/bin/python
 
 # What stands between two @ in the templates of packaging/. None of it has a ; in it: see `where`.
-FILL = sed -e 's;@PREFIX@;$(PREFIX);' -e 's;@LIBDIR@;$(LIBDIR);' -e 's;@INCLUDEDIR@;$(INCLUDEDIR);' \
+# Root may have a umask that leaves others nothing.
+FILL = umask 022 && sed -e 's;@PREFIX@;$(PREFIX);' -e 's;@LIBDIR@;$(LIBDIR);' -e 's;@INCLUDEDIR@;$(INCLUDEDIR);' \
 	-e 's;@VERSION@;$(VERSION);' -e 's;@SONAME@;$(SONAME);' -e "s;@NATIVE@;$$(cat "$(NATIVE)");"
 
 .PHONY: all
@@ -163,9 +164,11 @@ where: export WHERE = $(PREFIX)$(LIBDIR)$(INCLUDEDIR)
 where:
 	@case "$$WHERE" in *[[:space:]\"\'\`\$$\\\&\;\#]*) \
 		echo "PREFIX, LIBDIR and INCLUDEDIR can't have blanks in them, nor any of \" ' \` \$$ \\ & ; #" >&2; exit 1;; esac
+	@for folder in "$(PREFIX)/" "$(LIBDIR)" "$(INCLUDEDIR)" "$(MANDIR)"; do case "$$folder" in /*) ;; *) \
+		echo "PREFIX, LIBDIR, INCLUDEDIR and MANDIR must be whole paths, from / on: $$folder is none" >&2; exit 1;; esac; done
 
 .PHONY: install
-install: where built man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
+install: where built ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR)
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	$(INSTALL) -m 644 include/sk.h include/sk.hpp "$(DESTDIR)$(INCLUDEDIR)"
 	$(INSTALL) -m 644 "$(SHIP)/release/libsk.a" "$(DESTDIR)$(LIBDIR)/libsk.a"
@@ -173,8 +176,8 @@ install: where built man ## Install all of it (PREFIX, LIBDIR, INCLUDEDIR, MANDI
 	ln -sf "libsk.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf "$(SONAME)" "$(DESTDIR)$(LIBDIR)/libsk.so"
 	$(INSTALL) -d "$(DESTDIR)$(MANDIR)/man3" "$(DESTDIR)$(MANDIR)/man7"
-	$(INSTALL) -m 644 "$(TARGET)"/man/man3/*.3 "$(DESTDIR)$(MANDIR)/man3"
-	$(INSTALL) -m 644 "$(TARGET)/man/man7/sk.7" "$(DESTDIR)$(MANDIR)/man7"
+	@# Straight to their place: nothing of root's is left in the tree.
+	umask 022 && $(PYTHON) docs/man.py include/sk.h "$(DESTDIR)$(MANDIR)"
 	$(INSTALL) -d "$(DESTDIR)$(LIBDIR)/cmake/sk"
 	$(FILL) packaging/sk.pc.in > "$(DESTDIR)$(LIBDIR)/pkgconfig/sk.pc"
 	$(FILL) packaging/skConfig.cmake.in > "$(DESTDIR)$(LIBDIR)/cmake/sk/skConfig.cmake"

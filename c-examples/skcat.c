@@ -140,7 +140,7 @@ static int exchange(sk_handle s, int in, int out) {
         if (up.ended && waiting(&up) == 0 && !told) {
             told = 1; /* the other end reads to its end now */
             if (asked.half_closes && check("sk_shutdown", sk_shutdown(s, SK_SHUT_WRITE)) < 0)
-                return 0;
+                return asked.keeps;
             if (asked.quit_ms >= 0)
                 quit_at = clock_us() + asked.quit_ms * 1000;
             continue;
@@ -170,11 +170,12 @@ static int exchange(sk_handle s, int in, int out) {
         if (watched[0].fd >= 0 && watched[0].revents != 0 &&
             !read_input(&up, in, asked.datagrams ? DATAGRAM : CHUNK))
             return 0;
+        /* With -k a connection that breaks is the end of that one only. */
         if (watched[1].fd >= 0 && (watched[1].revents & ~POLLOUT) != 0 && !down.ended &&
             waiting(&down) == 0 && !from_net(&down, s))
-            return 0;
+            return asked.keeps;
         if (watched[1].fd >= 0 && watched[1].revents != 0 && waiting(&up) > 0 && !to_net(&up, s))
-            return 0;
+            return asked.keeps;
         if (watched[2].fd >= 0 && watched[2].revents != 0 && !write_output(&down, out, most_out))
             return 0;
     }

@@ -15,6 +15,7 @@
 #ifndef SK_HPP
 #define SK_HPP
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -199,15 +200,30 @@ private:
 
 namespace detail {
 
+/* What has data() only points to its bytes, as std::string_view and const_buffer do. */
+template <class T>
+auto has_data(int) -> decltype(std::declval<const T &>().data(), std::true_type());
+template <class T>
+std::false_type has_data(long);
+
 /* What is sent and received as it lies in memory. A list of pieces is no bytes, nor are pointers. */
-template <class T, class Element = typename std::remove_cv<typename std::remove_all_extents<T>::type>::type>
-struct is_plain
-    : std::integral_constant<bool, std::is_trivially_copyable<Element>::value && !std::is_pointer<Element>::value &&
-                                       !std::is_same<Element, sk_buf>::value && !std::is_same<Element, sk_dgram>::value> {};
+template <class T>
+struct is_plain_element
+    : std::integral_constant<bool, std::is_trivially_copyable<T>::value && !std::is_pointer<T>::value &&
+                                       !std::is_same<T, sk_buf>::value && !std::is_same<T, sk_dgram>::value &&
+                                       !decltype(has_data<T>(0))::value> {};
+template <class T>
+struct is_plain : is_plain_element<typename std::remove_cv<typename std::remove_all_extents<T>::type>::type> {};
+template <class T, std::size_t N>
+struct is_plain_element<std::array<T, N>> : is_plain<T> {};
 
 /* The elements of what has data(). */
 template <class Range>
 using element = typename std::remove_pointer<decltype(std::declval<Range>().data())>::type;
+
+/* Those to receive into. What owns them must outlive the call; of what passes by they are const then. */
+template <class Range>
+using room = element<typename std::conditional<std::is_lvalue_reference<Range>::value, Range, const Range &>::type>;
 
 /* The bytes of an array: of characters a text, which ends before its first NUL, if there is one. */
 template <class Element>
@@ -258,9 +274,11 @@ public:
               class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Element (&array)[N]) noexcept : data_(array), size_(sizeof array) {}
 
-    template <class Range, class Element = detail::element<Range &>,
+    template <class Range, class Element = detail::room<Range>,
               class = typename std::enable_if<detail::is_plain<Element>::value && !std::is_const<Element>::value>::type>
     mutable_buffer(Range &&range) noexcept : data_(range.data()), size_(range.size() * sizeof(Element)) {}
+
+    operator const_buffer() const noexcept { return const_buffer(data_, size_); }
 
     void *data() const noexcept { return data_; }
     std::size_t size() const noexcept { return size_; }
@@ -373,6 +391,8 @@ class socket : public handle {
 public:
     socket() noexcept {}
     explicit socket(sk_handle taken) noexcept : handle(taken) {}
+    /* A descriptor is no handle (from_fd takes one), and a family alone makes no socket. */
+    explicit socket(int) = delete;
     socket(int family, int type, int protocol = SK_PROTO_DEFAULT)
         : handle(detail::checked(sk_socket(family, type, protocol), "sk_socket")) {}
     socket(int family, int type, int protocol, std::error_code &error) noexcept

@@ -5,6 +5,7 @@ mod support;
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -250,6 +251,37 @@ fn a_prefix_is_written_down_as_it_is_or_refused() {
         let refused = install_as_root(&tree, &prefix.display().to_string());
         assert!(!refused.status.success() && refused.stderr.contains("PREFIX"), "{bad}: {refused:?}");
         assert!(!tree.join("bad").exists(), "{bad}");
+    }
+}
+
+/// Those files stay readable that are written and not copied, and nothing of root's stays in the tree.
+#[test]
+fn a_umask_of_roots_hides_nothing() {
+    let tree = built_tree("umask");
+    let prefix = tree.join("prefix");
+    let mut make = Command::new("sh");
+    make.current_dir(&tree).args(["-c", r#"umask 077 && exec make install "PREFIX=$1""#, "sh"]).arg(&prefix);
+    make.env_remove("MAKEFLAGS").env_remove("CARGO_TARGET_DIR");
+    succeed(&mut make);
+    for file in files(&prefix) {
+        let mode = fs::metadata(prefix.join(&file)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o444, 0o444, "{file}");
+    }
+    let target = fs::read_dir(tree.join("target")).expect("a folder");
+    assert_eq!(target.map(|entry| entry.expect("an entry").file_name()).collect::<Vec<_>>(), ["ship"]);
+}
+
+#[test]
+fn a_path_that_is_not_whole_is_refused() {
+    let tree = built_tree("relative");
+    let whole = tree.join("whole").display().to_string();
+    for bad in ["PREFIX=part", "LIBDIR=lib64", "INCLUDEDIR=", "MANDIR=~/man"] {
+        let mut make = Command::new("make");
+        make.env_remove("MAKEFLAGS").env_remove("CARGO_TARGET_DIR");
+        make.current_dir(&tree).args(["install", &format!("PREFIX={whole}"), bad]);
+        let refused = run_to_end(&mut make);
+        assert!(!refused.status.success() && refused.stderr.contains("whole paths"), "{bad}: {refused:?}");
+        assert!(!tree.join("whole").exists() && !tree.join("part").exists(), "{bad}");
     }
 }
 

@@ -216,6 +216,26 @@ fn one_after_the_other_is_served() {
 }
 
 #[test]
+fn a_connection_that_breaks_ends_no_service() {
+    let folder = folder("break");
+    fs::write(folder.join("in"), "hello\n").expect("a file");
+    let (listener, port) = listening(Ours, &["-k"], &folder.join("in"), &folder.join("out"));
+    let connect = || TcpStream::connect(format!("127.0.0.1:{port}")).expect("a connection");
+    // Who goes and leaves something unread resets the connection.
+    let first = connect();
+    assert_eq!(first.peek(&mut [0; 1]).expect("its input"), 1);
+    drop(first);
+    let mut second = connect();
+    second.write_all(b"second\n").expect("a listener");
+    second.shutdown(std::net::Shutdown::Write).expect("a half-close");
+    second.set_read_timeout(Some(LIMIT)).expect("a limit");
+    assert_eq!(second.read(&mut [0; 1]).expect("the end"), 0);
+    listener.interrupt();
+    ended(listener);
+    assert_eq!(fs::read_to_string(folder.join("out")).expect("output"), "second\n");
+}
+
+#[test]
 fn looks_time_limits_and_refusals() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let port = silent.local_addr().expect("an address").port().to_string();

@@ -57,6 +57,9 @@ def in_place_of_socket() -> Iterator[None]:
     and others that make their sockets through that name. For the whole process: enter it once,
     around the program.
     """
+    with contextlib.suppress(ImportError):
+        # Its sockets are a subclass of what it finds, and take over the descriptor that one of libsk's gives up.
+        import ssl as _  # noqa: F401
     original = _standard.socket
     _standard.socket = Socket  # type: ignore[assignment,misc]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import operator
 import os
 import socket
@@ -142,4 +143,4 @@ def milliseconds(seconds: float | None) -> int:
         return _api.SK_FOREVER
     if seconds < 0:
         raise ValueError("Timeout value out of range")
-    return min(-int(-seconds * 1000 // 1), (1 << 63) - 1)
+    return min(math.ceil(seconds * 1000), (1 << 63) - 1)

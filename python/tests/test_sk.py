@@ -528,6 +528,75 @@ class AsTheStandardLibrary(Case):
             a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, None, 4)
         a.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, None, 0)
 
+    def test_options_that_mean_nothing_to_a_socket(self):
+        for family, kind in ((socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_DGRAM), (socket.AF_UNIX, socket.SOCK_STREAM)):
+            for option in (socket.SO_REUSEADDR, socket.SO_BROADCAST, socket.SO_KEEPALIVE):
+                with sk.Socket(family, kind) as s:
+                    s.setsockopt(socket.SOL_SOCKET, option, 1)
+                    self.assertEqual(s.getsockopt(socket.SOL_SOCKET, option), 1)
+        with sk.Socket(socket.AF_INET, socket.SOCK_DGRAM) as s, self.assertRaises(OSError) as caught:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.assertEqual(caught.exception.errno, errno.ENOPROTOOPT)
+
+    def test_a_copy_waits_as_long_as_the_socket(self):
+        a, b = self.pair()
+        for seconds in (3.0, 0.0, None):
+            a.settimeout(seconds)
+            with a.dup() as copy:
+                self.assertEqual(copy.gettimeout(), seconds)
+                if seconds == 0:
+                    self.assertRaises(BlockingIOError, copy.recv, 1)
+
+    def test_a_size_is_any_whole_number(self):
+        class Three:
+            def __index__(self):
+                return 3
+
+        a, b = self.pair()
+        b.sendall(b"onetwofourfive")
+        self.assertEqual(a.recv(Three()), b"one")
+        self.assertEqual(a.recvall(Three()), b"two")
+        self.assertEqual(a.recv_into(bytearray(9), Three()), 3)
+        self.assertEqual(a.recvmsg(Three())[0], b"rfi")
+        self.assertEqual(a.recvfrom(Three())[0], b"ve")
+        self.assertRaises(TypeError, a.recv, 1.5)
+        self.assertRaises(TypeError, a.recv, "1")
+
+    def test_only_a_stream_sends_a_file(self):
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            a, b = [self.stack.enter_context(each) for each in sk.socketpair(kind)]
+            b.settimeout(0)
+            with tempfile.TemporaryFile() as file:
+                file.write(b"text")
+                for source in (file, io.BytesIO(b"text")):
+                    self.assertRaises(ValueError, a.sendfile, source)
+                    self.assertRaises(BlockingIOError, b.recv, 10)
+
+    def test_sockets_that_there_are_not(self):
+        for family, kind, number in (
+            (99, socket.SOCK_STREAM, errno.EAFNOSUPPORT),
+            (socket.AF_INET, socket.SOCK_RAW, errno.ESOCKTNOSUPPORT),
+            (socket.AF_UNIX, 77, errno.ESOCKTNOSUPPORT),
+        ):
+            with self.assertRaises(OSError) as caught:
+                sk.Socket(family, kind)
+            self.assertEqual(caught.exception.errno, number)
+        for kind in (socket.SOCK_RAW, 77):
+            with self.assertRaises(OSError) as caught:
+                sk.socketpair(kind)
+            self.assertEqual(caught.exception.errno, errno.ESOCKTNOSUPPORT)
+        for each in sk.socketpair(socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK):
+            with each:
+                self.assertEqual((each.type, each.gettimeout()), (socket.SOCK_DGRAM, 0.0))
+
+    def test_a_limit_without_end_is_none(self):
+        with sk.Socket() as s:
+            self.assertRaises(OverflowError, s.settimeout, float("inf"))
+            self.assertRaises(ValueError, s.settimeout, float("nan"))
+            self.assertIsNone(s.gettimeout())
+            s.settimeout(0.0001)
+            self.assertEqual(s.get(sk.SK_OPT_RECV_TIMEOUT), 1)
+
     def test_after_the_end(self):
         a, b = self.pair()
         a.close()
@@ -1105,6 +1174,24 @@ class StandardLibrary(Case):
                     client.sendto(b"shout", server.server_address)
                     self.assertEqual(client.recvfrom(16), (b"SHOUT", server.server_address))
                 thread.join()
+
+
+    def test_ssl_that_is_imported_later(self):
+        program = """if True:
+            import sk, socket
+            with sk.in_place_of_socket():
+                import ssl
+                a, b = socket.socketpair()
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname = False
+                secure = context.wrap_socket(a, do_handshake_on_connect=False)
+                print(type(a).__name__, a.fileno(), secure.fileno() >= 0)
+            secure.close()
+            b.close()
+        """
+        environment = {**os.environ, "PYTHONPATH": str(PYTHON)}
+        ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual((ran.stdout, ran.stderr), ("Socket -1 True\n", ""))
 
 
 class Readme(unittest.TestCase):

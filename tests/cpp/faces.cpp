@@ -12,6 +12,9 @@
 #include <string>
 #include <thread>
 #include <vector>
+#if __cplusplus >= 201703L
+#include <string_view>
+#endif
 #if __cplusplus >= 202002L
 #include <span>
 #endif
@@ -31,6 +34,8 @@ using std::chrono::seconds;
 
 static_assert(!std::is_copy_constructible<sk::socket>::value, "a socket has one owner");
 static_assert(std::is_nothrow_move_constructible<sk::socket>::value, "and can change it");
+static_assert(!std::is_constructible<sk::socket, int>::value && !std::is_constructible<sk::socket, sk_family>::value, "a descriptor or a family is no handle");
+static_assert(std::is_constructible<sk::socket, sk_handle>::value && std::is_constructible<sk::socket, sk_family, sk_type>::value, "but this is");
 static_assert(!std::is_copy_assignable<sk::poller>::value, "so has a poller");
 static_assert(std::is_nothrow_move_assignable<sk::poller>::value, "which can change it too");
 
@@ -51,10 +56,19 @@ using letters = char[8];
 using bytes = unsigned char[8];
 using pieces = sk_buf[2];
 using pointers = const char *[2];
+struct points {
+    const char *at;
+    const char *data() const { return at; }
+    std::size_t size() const { return 1; }
+};
 static_assert(SENDS(const char (&)[6]) && SENDS(letters &) && SENDS(bytes &) && SENDS(const bytes &), "arrays");
-static_assert(SENDS(std::string) && SENDS(sk::const_buffer) && SENDS(sk::const_buffer, int), "and others");
+static_assert(SENDS(std::string) && SENDS(sk::const_buffer) && SENDS(sk::mutable_buffer) && SENDS(sk::const_buffer, int), "and others");
 static_assert(RECEIVES(letters &) && RECEIVES(bytes &) && RECEIVES(sk::mutable_buffer, int), "have a size");
 static_assert(!RECEIVES(const letters &) && !RECEIVES(const bytes &) && !RECEIVES(const std::string &), "but no room");
+static_assert(!RECEIVES(std::vector<char>) && !RECEIVES(std::string) && !RECEIVES(std::array<char, 4>), "nor has what is gone after the call");
+#if __cplusplus >= 202002L
+static_assert(RECEIVES(std::span<char>) && RECEIVES(const std::span<char> &) && !RECEIVES(std::span<const char>), "but through a view");
+#endif
 static_assert(!SENDS(const char *) && !SENDS(char *) && !SENDS(const void *) && !SENDS(unsigned char *), "a pointer has none");
 static_assert(!SENDS(const char *, int) && !SENDS(char *, std::size_t) && !SENDS(const void *, int), "not even with what C takes for it");
 static_assert(!SENDS(const char *, int, std::error_code &) && !RECEIVES(char *, int), "in neither form");
@@ -62,6 +76,12 @@ static_assert(!SENDS(letters &, std::size_t) && !RECEIVES(letters &, std::size_t
 static_assert(!SENDS(letters &, std::size_t, std::error_code &) && !RECEIVES(letters &, long), "of any type");
 static_assert(SENDS(pieces &, int) && RECEIVES(pieces &, int) && SENDS(pieces &, std::size_t), "pieces are a list,");
 static_assert(!SENDS(pieces &) && !SENDS(std::vector<sk_buf>) && !RECEIVES(std::vector<sk_buf> &), "not bytes,");
+static_assert(!SENDS(std::vector<sk::const_buffer>) && !RECEIVES(std::vector<sk::mutable_buffer> &), "of either kind,");
+static_assert(!SENDS(std::vector<points>) && !SENDS(std::vector<std::array<points, 2>>), "nor what points to them,");
+static_assert(SENDS(std::vector<std::array<char, 2>>) && RECEIVES(std::array<std::array<int, 2>, 2> &), "as an array does not,");
+#if __cplusplus >= 201703L
+static_assert(!SENDS(std::vector<std::string_view>) && SENDS(std::string_view), "nor texts elsewhere,");
+#endif
 static_assert(!SENDS(pointers &) && !RECEIVES(pointers &) && !SENDS(std::vector<const char *>), "nor are pointers");
 
 template <class Call>
