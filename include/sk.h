@@ -1289,7 +1289,7 @@ int sk_wait(sk_handle s, uint32_t events, int64_t timeout);
  *
  * Returns how many items are ready, 0 = time is up, or:
  * `SK_EINVAL` unknown events, or those only for pollers; too many items; NULL with a count; limit below -1;
- * `SK_ENOMEM` no memory for so many items.
+ * `SK_ENOMEM` no memory for so many items, or two million, of all calls, are for one handle.
  *
  * Threads: any; the items are the call's until it returns. Signals: not in a handler. Since 0.1.
  * See poll(2).

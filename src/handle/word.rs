@@ -16,8 +16,8 @@
 //! itself is its tag with the slot's number in the place of the pins. So one exclusive-or
 //! tells whether a handle is live.
 //!
-//! A pin is a call in progress. Linux has at most 2^22 threads (PID_MAX_LIMIT), so
-//! pins can't overflow. The generation moves on each time the slot is published; a
+//! A pin is a call in progress. Linux has at most 2^22 threads (PID_MAX_LIMIT), so pins can't
+//! overflow; and `poll`, whose items are a pin each, takes no more than half of them. The generation moves on each time the slot is published; a
 //! slot that has used them all is retired, so that no value is ever issued twice.
 
 use super::atomic::{AtomicU64, Ordering};
