@@ -817,7 +817,7 @@ int sk_local_addr(sk_handle s, struct sk_addr *out);
  * out: the address; that of an unnamed Unix peer has path_len 0. An IPv4 peer of a dual-stack socket is `SK_INET`.
  *
  * Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EINVAL` (out is
- * NULL), `SK_ENOTCONN`.
+ * NULL), `SK_ENOTCONN`, `SK_ECLOSED`.
  *
  * Threads: any. Signals: not in a handler. Since 0.1. See getpeername(2).
  */
@@ -1289,7 +1289,7 @@ int sk_wait(sk_handle s, uint32_t events, int64_t timeout);
  *
  * Returns how many items are ready, 0 = time is up, or:
  * `SK_EINVAL` unknown events, or those only for pollers; too many items; NULL with a count; limit below -1;
- * `SK_ENOMEM` no memory for so many items.
+ * `SK_ENOMEM` no memory for so many items, or two million, of all calls, are for one handle.
  *
  * Threads: any; the items are the call's until it returns. Signals: not in a handler. Since 0.1.
  * See poll(2).
@@ -1438,7 +1438,7 @@ int64_t sk_into_fd(sk_handle s);
  * s: a socket.
  *
  * Returns a handle, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EMFILE` (no
- * descriptor or handle is left).
+ * descriptor or handle is left), `SK_ECLOSED` (closed meanwhile).
  *
  * Threads: any. Signals: not in a handler. Since 0.1. See dup(2).
  */
@@ -1454,7 +1454,7 @@ sk_handle sk_dup(sk_handle s);
  *
  * Returns `SK_OK`, or:
  * `SK_EBADHANDLE` one of them is not live; `SK_EOPNOTSUPP` via is no Unix socket, or s no socket;
- * `SK_ECLOSED` via was closed by another thread meanwhile;
+ * `SK_ECLOSED` one of them was closed by another thread meanwhile;
  * `SK_EAGAIN`, `SK_ETIMEDOUT` the peer takes no more now: it would have to wait, the limit ran out;
  * `SK_ENOTCONN` via is not connected; `SK_EPIPE`, `SK_ECONNRESET`, `SK_ECONNREFUSED` the peer is gone;
  * `SK_EOTHER` with errno ETOOMANYREFS: too many are on their way and not yet received.

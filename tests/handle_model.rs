@@ -676,7 +676,8 @@ fn of_two_that_claim_one_number_one_gets_it() {
                 let claimed = slot.word.claim()?;
                 // Only now may it write to the slot: nobody else does.
                 assert_eq!(slot.inside[0].swap(1, Relaxed), 0);
-                assert!(slot.word.is_final(claimed));
+                assert_eq!(slot.word.read().state(), State::CLAIMED);
+                assert_eq!(slot.word.free(claimed), Freed::Lost);
                 slot.word.publish(State::SHARED).0
             };
             let other = start(&slot, take);

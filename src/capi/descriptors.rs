@@ -57,7 +57,7 @@ pub extern "C" fn sk_into_fd(s: sk_handle) -> i64 {
 /// s: a socket.
 ///
 /// Returns a handle, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EMFILE` (no
-/// descriptor or handle is left).
+/// descriptor or handle is left), `SK_ECLOSED` (closed meanwhile).
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See dup(2).
 #[unsafe(no_mangle)]
@@ -74,7 +74,7 @@ pub extern "C" fn sk_dup(s: sk_handle) -> sk_handle {
 ///
 /// Returns `SK_OK`, or:
 /// `SK_EBADHANDLE` one of them is not live; `SK_EOPNOTSUPP` via is no Unix socket, or s no socket;
-/// `SK_ECLOSED` via was closed by another thread meanwhile;
+/// `SK_ECLOSED` one of them was closed by another thread meanwhile;
 /// `SK_EAGAIN`, `SK_ETIMEDOUT` the peer takes no more now: it would have to wait, the limit ran out;
 /// `SK_ENOTCONN` via is not connected; `SK_EPIPE`, `SK_ECONNRESET`, `SK_ECONNREFUSED` the peer is gone;
 /// `SK_EOTHER` with errno ETOOMANYREFS: too many are on their way and not yet received.

@@ -382,7 +382,7 @@ pub unsafe extern "C" fn sk_local_addr(s: sk_handle, out: *mut Address) -> c_int
 /// out: the address; that of an unnamed Unix peer has path_len 0. An IPv4 peer of a dual-stack socket is `SK_INET`.
 ///
 /// Returns `SK_OK`, or `SK_EBADHANDLE`, `SK_EOPNOTSUPP` (no live socket), `SK_EINVAL` (out is
-/// NULL), `SK_ENOTCONN`.
+/// NULL), `SK_ENOTCONN`, `SK_ECLOSED`.
 ///
 /// Threads: any. Signals: not in a handler. Since 0.1. See getpeername(2).
 #[unsafe(no_mangle)]

@@ -38,7 +38,7 @@ pub extern "C" fn sk_wait(s: sk_handle, events: u32, timeout: i64) -> c_int {
 ///
 /// Returns how many items are ready, 0 = time is up, or:
 /// `SK_EINVAL` unknown events, or those only for pollers; too many items; NULL with a count; limit below -1;
-/// `SK_ENOMEM` no memory for so many items.
+/// `SK_ENOMEM` no memory for so many items, or two million, of all calls, are for one handle.
 ///
 /// Threads: any; the items are the call's until it returns. Signals: not in a handler. Since 0.1.
 /// See poll(2).

@@ -64,13 +64,19 @@ impl Table {
         self.base.wrapping_add(index) as i32
     }
 
-    /// Makes a handle for the slot, whose number the kernel has just handed out, with these
-    /// traits. `None`: the slot is retired.
-    pub fn publish(&self, index: u32, traits: u32, state: State) -> Option<Handle> {
-        let slot = self.slots.get(index as usize)?;
+    /// The slot at a place, which counts as used from here on.
+    pub fn begin(&self, index: u32) -> Option<&'static Slot> {
+        let slot = self.at(index)?;
         if self.used.load(Relaxed) <= index {
             self.used.fetch_max(index.wrapping_add(1), Relaxed);
         }
+        Some(slot)
+    }
+
+    /// Makes a handle for the slot, whose number the kernel has just handed out, with these
+    /// traits. `None`: the slot is retired.
+    pub fn publish(&self, index: u32, traits: u32, state: State) -> Option<Handle> {
+        let slot = self.begin(index)?;
         slot.reset(traits);
         let (tag, before) = slot.word.publish(state);
         // One that was closed behind our back is still counted; this one takes its place.

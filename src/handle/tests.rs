@@ -254,14 +254,15 @@ fn a_number_is_claimed_by_one() {
         let word = &table.at(index).unwrap().word;
         let claimed = word.claim().unwrap();
         assert_eq!(word.claim(), None);
-        let _ = word.free(claimed);
+        assert_eq!(word.free(claimed), Freed::Lost, "nobody's to close");
+        word.unclaim(claimed);
         let again = word.claim().unwrap();
         assert_eq!(again, claimed);
         assert_eq!(table.live(), i64::from(index));
         match table.publish(index, 0, State::LIVE) {
             Some(handle) => {
                 assert_eq!(word.claim(), None, "live");
-                assert_eq!(word.free(again), Freed::Lost);
+                word.unclaim(again);
                 assert_eq!(table.live(), i64::from(index) + 1);
                 assert!(pin(&table, handle.to_raw()));
                 word.close(handle.tag()).unwrap();
@@ -385,6 +386,7 @@ enum Step {
     GiveUpPlain(Index),
     Free(u32),
     Claim(u32),
+    Unclaim(u32),
     Share(u32, u64),
     BeCareful(u32),
     Fork,
@@ -411,7 +413,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => one().prop_map(Step::GiveUp),
         3 => one().prop_map(Step::GiveUpPlain),
         5 => slot().prop_map(Step::Free),
-        1 => slot().prop_map(Step::Claim),
+        2 => slot().prop_map(Step::Claim),
+        1 => slot().prop_map(Step::Unclaim),
         2 => (slot(), 0..3u64).prop_map(|(slot, own)| Step::Share(slot, own)),
         2 => slot().prop_map(Step::BeCareful),
         1 => Just(Step::Fork),
@@ -533,8 +536,8 @@ impl Life {
             }
         } else if let Some(index) = self.orphans.pop() {
             // In the forked child. A plain call would have to find out by itself on a
-            // handle that was made since: that is not promised.
-            let plain = plain && self.known(index).state != State::LIVE;
+            // handle that was made since, or is being made: that is not promised.
+            let plain = plain && !matches!(self.known(index).state, State::LIVE | State::CLAIMED);
             assert_eq!(self.take_away(index, plain), Left::Done);
         }
     }
@@ -544,7 +547,8 @@ impl Life {
         match plain {
             false => word.unpin(),
             true if word.unpin_plain() => {
-                assert_eq!(word.read().state(), State::LIVE);
+                // No call is on a number that is claimed, unless it is retired and had one before.
+                assert!(matches!(word.read().state(), State::LIVE | State::CLAIMED));
                 Left::Done
             }
             true => word.after_unpin(),
@@ -634,8 +638,21 @@ impl Life {
         let free = matches!(known.state, State::FREE | State::FREED);
         assert_eq!(claimed, free.then_some(tag(known.generation)));
         if free {
-            known.state = State::FINAL;
+            known.state = State::CLAIMED;
         }
+    }
+
+    /// Also by one who has lost.
+    fn unclaim(&mut self, index: u32) {
+        let known = self.known(index).clone();
+        if let Some(earlier) = known.generation.checked_sub(1) {
+            self.slot(index).word.unclaim(tag(earlier));
+        }
+        if known.state == State::CLAIMED {
+            assert_eq!(self.slot(index).word.read().state(), State::CLAIMED);
+            self.known(index).state = State::FREED;
+        }
+        self.slot(index).word.unclaim(tag(known.generation));
     }
 
     fn share(&mut self, index: u32, own: u64) {
@@ -663,6 +680,7 @@ impl Life {
             known.pins = 0;
             match known.state {
                 State::CLOSING | State::CLOSING_SHARED => known.state = State::FINAL,
+                State::CLAIMED => known.state = State::FREED,
                 state if state.is_live() => known.state = State::SHARED,
                 _ => {}
             }
@@ -688,6 +706,7 @@ impl Life {
             Step::GiveUpPlain(which) => self.give_up_plain(issued(self, which)),
             Step::Free(index) => self.free(index),
             Step::Claim(index) => self.claim(index),
+            Step::Unclaim(index) => self.unclaim(index),
             Step::Share(index, own) => self.share(index, own),
             Step::BeCareful(index) => self.be_careful(index),
             Step::Fork => self.fork(),

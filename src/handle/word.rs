@@ -16,8 +16,8 @@
 //! itself is its tag with the slot's number in the place of the pins. So one exclusive-or
 //! tells whether a handle is live.
 //!
-//! A pin is a call in progress. Linux has at most 2^22 threads (PID_MAX_LIMIT), so
-//! pins can't overflow. The generation moves on each time the slot is published; a
+//! A pin is a call in progress. Linux has at most 2^22 threads (PID_MAX_LIMIT), so pins can't
+//! overflow; and `poll`, whose items are a pin each, takes no more than half of them. The generation moves on each time the slot is published; a
 //! slot that has used them all is retired, so that no value is ever issued twice.
 
 use super::atomic::{AtomicU64, Ordering};
@@ -92,6 +92,8 @@ impl State {
     pub const CLOSING_SHARED: State = state(true, 7);
     /// The last of them has left, and one thread is clearing up.
     pub const FINAL: State = state(true, 5);
+    /// Nobody's yet: one thread looks whether the descriptor, which is the program's, can be a handle.
+    pub const CLAIMED: State = state(false, 5);
     /// A live handle that nobody shares, which has or had a reason why calls can't be plain ones.
     pub const CAREFUL: State = state(true, 6);
 
@@ -368,19 +370,28 @@ impl Word {
         self.swap(now, now.with(State::FINAL)).is_ok()
     }
 
-    /// Whether what `Left::Last`, `give_up` or `claim` began with this tag has still to be ended by
-    /// `free`: nobody has published the number anew meanwhile.
+    /// Whether what `Left::Last` or `give_up` began with this tag has still to be ended by `free`:
+    /// nobody has published the number anew meanwhile.
     pub fn is_final(&self, tag: Tag) -> bool {
         let now = self.read();
         now.state() == State::FINAL && now.tag() == tag
     }
 
-    /// Ends what `Left::Last`, `give_up` or `claim` began: from here on the number may be
-    /// published again.
+    /// Ends what `Left::Last` or `give_up` began: from here on the number may be published again.
     #[inline(always)]
     pub fn free(&self, tag: Tag) -> Freed {
+        self.free_from(State::FINAL, tag)
+    }
+
+    /// Ends what `claim` began, where nothing has become of it.
+    pub fn unclaim(&self, tag: Tag) {
+        let _ = self.free_from(State::CLAIMED, tag);
+    }
+
+    #[inline(always)]
+    fn free_from(&self, state: State, tag: Tag) -> Freed {
         let mut now = self.read();
-        while now.state() == State::FINAL && now.tag() == tag {
+        while now.state() == state && now.tag() == tag {
             match self.swap(now, now.with(State::FREED)) {
                 Ok(()) if now.generation() == LAST_GENERATION => return Freed::Park,
                 Ok(()) => return Freed::Close,
@@ -390,12 +401,12 @@ impl Word {
         Freed::Lost
     }
 
-    /// Takes a number that is nobody's for the caller, who then calls `publish` or `free`. `None`:
+    /// Takes a number that is nobody's for the caller, who then calls `publish` or `unclaim`. `None`:
     /// it is somebody's.
     pub fn claim(&self) -> Option<Tag> {
         let mut now = self.read();
         while matches!(now.state(), State::FREE | State::FREED) {
-            match self.swap(now, now.with(State::FINAL)) {
+            match self.swap(now, now.with(State::CLAIMED)) {
                 Ok(()) => return Some(now.tag()),
                 Err(seen) => now = seen,
             }
@@ -456,6 +467,8 @@ impl Word {
         let state = match now.state() {
             state if state.is_live() => State::SHARED,
             state if state.is_closing() => State::FINAL,
+            // The descriptor is still the program's.
+            State::CLAIMED => State::FREED,
             state => state,
         };
         self.bits.store(Reading::new(now.generation(), state, 0).0, Ordering::SeqCst);

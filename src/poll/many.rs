@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Result};
 use crate::handle::slot::mark;
+use crate::handle::word::PINS;
 use crate::handle::{Handle, Slot, TABLE};
 use crate::socket::flags::*;
 use crate::socket::{Pinned, SLICE, release, waker};
@@ -24,6 +25,9 @@ pub struct Item {
 
 /// How many items there can be.
 const MOST: usize = 65_536;
+
+/// Items take no more pins of one handle than this: the rest is for calls that have one each.
+const MOST_PINS: u64 = PINS / 2;
 
 /// So many are kept on the stack: for more of them the system is asked for memory.
 const FEW: usize = 24;
@@ -50,7 +54,7 @@ pub fn poll(items: &mut [Item], limit: i64) -> Result<usize> {
         many.as_mut()
     };
     let mut pins = Pins { items, entries, count: 0, wakers: 0 };
-    pins.add_items();
+    pins.add_items()?;
     let complete = pins.add_wakers();
     let mut slice = if complete { None } else { Some(SLICE) };
     let mut in_pieces = false;
@@ -97,9 +101,12 @@ struct Pins<'a> {
 
 impl Pins<'_> {
     /// Pins the handles.
-    fn add_items(&mut self) {
+    fn add_items(&mut self) -> Result<()> {
         for item in self.items.iter_mut().filter(|item| item.handle != 0) {
             if let (Ok(pinned), Some(entry)) = (Pinned::new(item.handle), self.entries.get_mut(self.count)) {
+                if pinned.slot.word.read().pins() > MOST_PINS {
+                    return Err(Errno(libc::ENOMEM).into());
+                }
                 *entry = Entry::new(pinned.fd(), to_poll(item.events));
                 item.events |= PINNED;
                 self.count = self.count.wrapping_add(1);
@@ -107,6 +114,7 @@ impl Pins<'_> {
                 core::mem::forget(pinned);
             }
         }
+        Ok(())
     }
 
     /// Adds what wakes the waits on shared sockets. False: not all of it could be had.
@@ -203,6 +211,34 @@ impl Drop for Pins<'_> {
             if let Some(index) = TABLE.get().index_of(entry.fd()) {
                 release(index);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::{self, Type};
+
+    #[test]
+    fn items_are_no_end_of_the_pins() {
+        let [one, other] = socket::pair(Type::SK_STREAM).unwrap();
+        let slot = TABLE.get().slot(one).unwrap();
+        for _ in 0..MOST_PINS {
+            assert!(slot.word.pin(one.tag()));
+        }
+        let item = Item { handle: one.to_raw(), events: SK_WRITABLE, revents: 0 };
+        let before = slot.word.read();
+        let full = poll(&mut [Item { handle: other.to_raw(), ..item }, item], 0);
+        assert_eq!(full.map_err(|error| error.code), Err(Code::SK_ENOMEM));
+        assert_eq!(slot.word.read(), before);
+        release(one.index());
+        assert_eq!(poll(&mut [item], 0).ok(), Some(1));
+        for _ in 1..MOST_PINS {
+            release(one.index());
+        }
+        for handle in [one, other] {
+            socket::close(handle.to_raw()).unwrap();
         }
     }
 }

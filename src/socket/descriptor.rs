@@ -19,7 +19,7 @@ pub fn from_fd(fd: i64) -> Result<Handle> {
     let fd = Fd::try_from(fd).map_err(|_| Code::SK_EBADHANDLE)?;
     let survives_exec = descriptor::survives_exec(fd)?;
     let table = process::table()?;
-    let slot = table.index_of(fd).and_then(|index| table.at(index));
+    let slot = table.index_of(fd).and_then(|index| table.begin(index));
     // Of two threads that come with one descriptor one gets it. Not so with a number that has no
     // slot, because the table is small: there is nothing to claim.
     let claim = slot.map(|slot| slot.word.claim().ok_or(Code::SK_EEXIST)).transpose()?;
@@ -28,7 +28,7 @@ pub fn from_fd(fd: i64) -> Result<Handle> {
     let placed = place(fd)?;
     let prepared =
         kind_of(fd).and_then(|kind| Ok((kind, prepare(fd, kind)?))).inspect_err(|_| match (slot, claim) {
-            (Some(slot), Some(tag)) => drop(slot.word.free(tag)),
+            (Some(slot), Some(tag)) => slot.word.unclaim(tag),
             _ => descriptor::close(placed),
         });
     let (kind, marks) = prepared?;

@@ -138,14 +138,22 @@ impl Pinned {
                 Err(_) => slice = SLICE,
             }
         }
+        let mut count = items.len();
         loop {
             if self.is_closed() {
                 return Err(Stop::Closed);
             }
             let left = timer.left();
             let nap = left.map_or((slice != u64::MAX).then_some(slice), |left| Some(left.min(slice)));
-            match poll::poll(&mut items, nap) {
+            match poll::poll(items.get_mut(..count).unwrap_or_default(), nap) {
                 Ok(0) if left.is_some_and(|left| left <= slice) => return Err(Stop::Time),
+                // Only the next attempt can tell.
+                Ok(0) if count == 0 => return Ok(0),
+                // More items than the process may have descriptors now.
+                Err(Errno(libc::EINVAL)) if count > 0 => {
+                    count = usize::from(count > 1);
+                    slice = SLICE;
+                }
                 Ok(0) | Err(Errno(libc::EINTR)) => {}
                 Ok(_) if self.is_closed() => return Err(Stop::Closed),
                 Ok(_) => {
@@ -206,6 +214,7 @@ impl Pinned {
         }
         match self.sleep_for(to_poll(events), &mut Timer::new(limit)) {
             Ok(found) if found & poll::INVALID != 0 => Err(Code::SK_EBADHANDLE.into()),
+            Ok(0) => Err(Errno(libc::EINVAL).into()),
             Ok(_) => Ok(true),
             Err(Stop::Time) => Ok(false),
             Err(stop) => Err(stop.into()),

@@ -312,6 +312,32 @@ CASE_WITHIN(fork_in_the_middle_of_everything, 60)
     CHECK_GIVES(sk_open_count(), 2);
 }
 
+/* What sk_from_fd looks at and does not take is there in a child that was forked meanwhile. */
+static void refuse(void *fd)
+{
+    while (__atomic_load_n(&busy, __ATOMIC_SEQ_CST)) CHECK_FAILS(sk_from_fd(*(int *)fd), SK_ENOTSOCK);
+}
+static void has_it(void *fd)
+{
+    CHECK(is_open_fd(*(int *)fd));
+    CHECK_FAILS(sk_from_fd(*(int *)fd), SK_ENOTSOCK); /* and not SK_EEXIST */
+}
+CASE_WITHIN(a_child_has_a_descriptor_that_is_not_taken_over, 60)
+{
+    for (int used = 0; used < 2; used++) {
+        sk_handle s = MADE(sk_socket(SK_INET, SK_DGRAM, 0));
+        if (used) CHECK_OK(sk_close(s)); /* its number is the file's now */
+        struct thread t;
+        int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        busy = 1;
+        thread_start(&t, refuse, &file);
+        for (int i = 0; i < 100; i++) in_child(has_it, &file);
+        __atomic_store_n(&busy, 0, __ATOMIC_SEQ_CST);
+        thread_join(&t);
+        CHECK_EQ(close(file), 0);
+    }
+}
+
 /* New sockets in parent and child must not be mixed up, though their handles may be equal numbers. */
 static void grandchildren(void *argument)
 {

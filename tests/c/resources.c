@@ -340,6 +340,74 @@ CASE(close_wakes_a_shared_handle_without_a_descriptor)
     }
 }
 
+/* poll(2) takes no more entries than the process may have descriptors: a limit lowered below what is
+ * open leaves the calls that wait as they are. */
+static void recv_a_byte(void *s)
+{
+    char b;
+    int64_t r = sk_recv(*(sk_handle *)s, &b, 1, 0);
+    *(sk_handle *)s = r;
+}
+CASE(waits_go_on_below_the_descriptor_limit)
+{
+    for (rlim_t most = 0; most < 3; most++) {
+        for (int shared = 0; shared < 2; shared++) {
+            sk_handle p[2], l = tcp_listener(SK_INET, 1), c = MADE(sk_socket(SK_UNIX, SK_STREAM, 0));
+            sk_handle d = MADE(sk_socket(SK_INET, SK_STREAM, 0)), e[2];
+            struct rlimit before, low;
+            struct thread t;
+            sk_addr full, queue;
+            sk_handle u = unix_bound(SK_STREAM, 1, &full), filler[2];
+            char b;
+            unix_pair(SK_STREAM, p);
+            CHECK_OK(sk_local_addr(l, &queue));
+            for (int i = 0; i < 2; i++) {
+                filler[i] = MADE(sk_socket(SK_UNIX, SK_STREAM, 0));
+                CHECK_OK(sk_connect_addr(filler[i], &full));
+                e[i] = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+                CHECK_OK(sk_connect_addr(e[i], &queue));
+            }
+            if (shared) {
+                CHECK_GT(sk_fd(p[0]), 0);
+                CHECK_GT(sk_fd(d), 0);
+                CHECK_GIVES(sk_wait(p[0], SK_READABLE, 0), 0); /* what wakes it is there by now */
+            }
+            CHECK_OK(sk_set_timeout(p[0], 30));
+            CHECK_OK(sk_set_timeout(d, 30));
+            CHECK_OK(sk_set_timeout(c, 30));
+            CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+            low = before;
+            low.rlim_cur = most;
+            CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+            CHECK_FAILS(sk_recv(p[0], &b, 1, 0), SK_ETIMEDOUT);
+            CHECK_FAILS(sk_connect_addr(c, &full), SK_ETIMEDOUT);
+            CHECK_FAILS(sk_connect_addr(d, &queue), SK_ETIMEDOUT);
+            if (most > 0) CHECK_GIVES(sk_wait(p[0], SK_READABLE, 10), 0);
+            CHECK_OK(sk_set_timeout(p[0], 10000));
+            for (int closed = 0; closed < 2; closed++) {
+                sk_handle s = p[0];
+                thread_start(&t, recv_a_byte, &s);
+                while (__atomic_load_n(&t.tid, __ATOMIC_SEQ_CST) == 0) sched_yield();
+                if (closed) CHECK_OK(sk_close(p[0]));
+                else CHECK_GIVES(sk_send(p[1], "x", 1, 0), 1);
+                thread_join(&t);
+                if (closed) CHECK(s == SK_ECLOSED || s == SK_EBADHANDLE);
+                else CHECK_EQ(s, 1);
+            }
+            CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+            for (int i = 0; i < 2; i++) {
+                CHECK_OK(sk_close(filler[i]));
+                CHECK_OK(sk_close(e[i]));
+            }
+            CHECK_OK(sk_close(p[1]));
+            CHECK_OK(sk_close(l));
+            CHECK_OK(sk_close(d));
+            CHECK_OK(sk_close(c));
+            CHECK_OK(sk_close(u));
+        }
+    }
+}
+
 CASE(close_wakes_a_sender_to_a_full_queue_without_a_descriptor)
 {
     struct blocked x;
