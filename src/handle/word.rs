@@ -17,8 +17,9 @@
 //! tells whether a handle is live.
 //!
 //! A pin is a call in progress. Linux has at most 2^22 threads (PID_MAX_LIMIT), so pins can't
-//! overflow; and `poll`, whose items are a pin each, takes no more than half of them. The generation moves on each time the slot is published; a
-//! slot that has used them all is retired, so that no value is ever issued twice.
+//! overflow; and `poll`, whose items are a pin each, takes no more than half of them. The generation
+//! moves on each time the slot is published; a slot that has used them all is retired, so that no
+//! value is ever issued twice.
 
 use super::atomic::{AtomicU64, Ordering};
 use super::zeroed;
