@@ -260,7 +260,8 @@ fn interrupts_leave_nothing_behind() {
     connection.read_exact(&mut [0; 16]).expect("a header");
     sender.interrupt();
     let (status, said, errors) = sender.finish();
-    assert_eq!((status.code(), errors.as_str()), (Some(0), ""), "{said}");
+    // Nothing arrived: `file_send ... && rm` must not go on.
+    assert_eq!((status.code(), errors.as_str()), (Some(1), ""), "{said}");
     assert!(said.ends_with("not transferred: 0 of 1000000 bytes were sent\n"), "{said}");
 }
 
