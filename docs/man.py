@@ -130,6 +130,19 @@ def lowered(sentence):
     return sentence if keep else sentence[0].lower() + sentence[1:]
 
 
+def lead(text):
+    """What stands before the errors, as a sentence of its own."""
+    for end, words in [
+        (r"[,;] or:", ", or one of the errors below."),
+        (r", and:", ", and the errors below."),
+        (r":", ", one of the errors below."),
+        (r";", ", or one of the errors below."),
+    ]:
+        if re.search(end + "$", text):
+            return re.sub(end + "$", words, text)
+    return text
+
+
 def returned(function):
     """RETURN VALUES, and ERRORS where each has a line of its own."""
     lines = function.returns
@@ -142,7 +155,7 @@ def returned(function):
     # Whole sentences behind the last are about all of them.
     items[-1], *rest = re.split(r"(?<=\.)\s+(?=[A-Z])", items[-1], maxsplit=1)
     pairs = [re.match(r"((?:`SK_E\w+`(?:, )?)+) ?(.*)", item).groups() for item in items]
-    page = [".Sh RETURN VALUES", *prose(re.sub(r"[,;] or:$", "", " ".join(lines[:begin])) + ", or one of the errors below.")]
+    page = [".Sh RETURN VALUES", *prose(lead(" ".join(lines[:begin])))]
     page += [".Sh ERRORS", ".Bl -tag -width Er"]
     for codes, text in pairs:
         names = re.findall(r"SK_E\w+", codes)
