@@ -4,6 +4,7 @@
 #define COMMON_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -64,8 +65,19 @@ static inline int finish(int good) {
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A program may be started without its input or outputs (">&-"). The first socket would get such a
+ * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
+ * using them fails, as it has to. */
+static inline void fill_streams(void) {
+    int n;
+    for (n = 0; n <= 2; n++)
+        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
+            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
+}
+
 /* --help and --self-test, which every program has. 0: something else is asked for. */
 static inline int is_answered(int argc, char **argv, const char *usage, int (*self_test)(void), int *status) {
+    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         *status = finish(fputs(usage, stdout) >= 0);

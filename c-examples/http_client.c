@@ -250,8 +250,9 @@ static int self_test(void) {
 int main(int argc, char **argv) {
     long limit_ms = 10000;
     int i, good = 1, show_head = 0;
+    fill_streams();
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
+        return finish(fputs(usage, stdout) >= 0);
     if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
         good = self_test();
         use_connection(SK_INVALID_HANDLE, "");
