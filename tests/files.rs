@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -233,6 +234,24 @@ fn a_receiver_that_can_not_store_says_so_at_once() {
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(errors.contains("payload: File too large"), "{errors}");
     assert!(folders.arrived().is_empty(), "{:?}", folders.arrived());
+}
+
+#[test]
+fn a_file_is_as_open_as_the_umask_says() {
+    let folders = Folders::new("umask");
+    let path = folders.file("payload", 1000);
+    for (mask, mode) in [("077", 0o600), ("022", 0o644), ("002", 0o664)] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("umask {mask}; exec \"$@\""), "sh"]);
+        shell.arg(program("file_recv", 0).get_program()).args(["--once", "1", "--folder"]).arg(&folders.to);
+        let (receiver, port) = started(&mut shell);
+        let finished = run_to_end(program("file_send", 0).args(["127.0.0.1", &port]).arg(&path));
+        assert!(finished.status.success() && receiver.finish().0.success(), "{finished:?}");
+        let stored = folders.to.join("payload");
+        let found = fs::metadata(&stored).expect("the file").permissions().mode();
+        assert_eq!(found & 0o777, mode, "umask {mask}");
+        fs::remove_file(stored).expect("the file");
+    }
 }
 
 #[test]
