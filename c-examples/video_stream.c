@@ -98,6 +98,9 @@ static int source_hear(struct source *s) {
             if (s->viewers[i].heard < seat->heard)
                 seat = &s->viewers[i];
         }
+        /* Nobody's seat is taken away: one more asks again and waits for a free one. */
+        if (i == VIEWERS && seat->heard != 0 && clock_us() - seat->heard <= SILENCE_US)
+            continue;
         seat->address = from;
         seat->heard = clock_us();
     }
