@@ -56,6 +56,21 @@ static inline int is_sent_or_lost(int64_t sent) {
     return is_harmless(sent) || sent == SK_ENOBUFS;
 }
 
+/* Prints what a stranger said, but no control characters, which would command the terminal; in UTF-8
+ * some have two bytes, which may come in two pieces: *before is the byte before, 0 at the beginning. */
+static inline void print_safely(const char *text, size_t length, unsigned char *before) {
+    size_t i;
+    for (i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        int second = *before == 0xc2 && byte >= 0x80;
+        if (second && byte >= 0xa0)
+            putchar(0xc2); /* no control character after all */
+        if (byte == '\n' || (byte >= ' ' && byte != 0x7f && byte != 0xc2 && !(second && byte < 0xa0)))
+            putchar(byte);
+        *before = byte;
+    }
+}
+
 /* The program's last step: its exit status. What could not be written was not said. */
 static inline int finish(int good) {
     if (fflush(stdout) != 0 || ferror(stdout)) {

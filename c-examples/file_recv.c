@@ -46,7 +46,8 @@ struct transfer {
 static int acceptable(const char *name, size_t length) {
     size_t i;
     for (i = 0; i < length; i++)
-        if (name[i] == '/' || (unsigned char)name[i] < ' ' || name[i] == 127)
+        if (name[i] == '/' || (unsigned char)name[i] < ' ' || name[i] == 127 ||
+            (i > 0 && name[i - 1] == '\xc2' && (unsigned char)name[i] >= 0x80 && (unsigned char)name[i] < 0xa0))
             return 0;
     return length > 0 && name[0] != '.';
 }

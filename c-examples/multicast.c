@@ -75,11 +75,14 @@ static int receive(long count) {
     long n;
     for (n = 0; count == 0 || n < count; n++) {
         char data[LARGEST], text[SK_ADDR_STRLEN];
+        unsigned char before = 0;
         sk_addr from;
         int64_t got = check("sk_recv_from", sk_recv_from(mine, data, sizeof data, 0, &from));
         if (got < 0 || check("sk_addr_format", sk_addr_format(&from, text, sizeof text)) < 0)
             return 0;
-        printf("%s: %.*s\n", text, (int)got, data);
+        printf("%s: ", text);
+        print_safely(data, (size_t)got, &before);
+        putchar('\n');
     }
     return 1;
 }

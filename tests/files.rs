@@ -201,8 +201,18 @@ fn no_name_leads_out_of_the_folder() {
     fs::write(folders.to.join("mine"), "mine").expect("a file");
     std::os::unix::fs::symlink("../from/elsewhere", folders.to.join("link")).expect("a link");
     let (receiver, port) = folders.receiver(1, &[]);
-    let names: [&[u8]; 9] =
-        [b"../evil", b"/tmp/evil", b"a/b", b"..", b".", b".bashrc", b"", b"new\nline", b"\x1b[31m"];
+    let names: [&[u8]; 10] = [
+        b"../evil",
+        b"/tmp/evil",
+        b"a/b",
+        b"..",
+        b".",
+        b".bashrc",
+        b"",
+        b"new\nline",
+        b"\x1b[31m",
+        b"\xc2\x9b31m",
+    ];
     for name in names {
         assert_eq!(verdict(&port, name, 1), BAD_NAME, "{}", name.escape_ascii());
     }

@@ -204,6 +204,19 @@ fn the_film_goes_to_nobody_who_did_not_ask() {
     interrupted(sender);
 }
 
+/// What strangers say must not command the terminal.
+#[test]
+fn receivers_print_no_control_characters() {
+    let mut receiver = program("multicast", 0);
+    receiver.args(["receive", "--count", "1", "127.255.255.255:0"]);
+    let (receiver, address) = started(&mut receiver, "bind: ");
+    let message = "\x1b[2Jred\x07 \u{9b}31m \u{e9}\u{a9}\x7f 한글";
+    let finished = run_to_end(program("multicast", 1).args(["send", &address, message]));
+    assert!(finished.status.success(), "{finished:?}");
+    let said = ended(receiver);
+    assert!(said.ends_with(": [2Jred 31m \u{e9}\u{a9} 한글\n"), "{said:?}");
+}
+
 /// A viewer more than there are seats gets none, and takes nobody's.
 #[test]
 fn a_full_house_keeps_its_viewers() {
