@@ -315,7 +315,8 @@ int main(int argc, char **argv) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     }
-    good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(host, port) && serve(folder, once) == once;
+    /* kill, too, leaves no half file behind. */
+    good = signal(SIGINT, on_ctrl_c) != SIG_ERR && signal(SIGTERM, on_ctrl_c) != SIG_ERR && start(host, port) && serve(folder, once) == once;
     sk_close(listener);
     return finish(good || stopping);
 }

@@ -264,11 +264,7 @@ fn a_file_is_as_open_as_the_umask_says() {
     }
 }
 
-#[test]
-fn interrupts_leave_nothing_behind() {
-    let folders = Folders::new("interrupted");
-    let path = folders.file("payload", 1_000_000);
-    // A sender that stops in the middle, and a receiver that never answers.
+fn interrupt_receiver(folders: &Folders, signal: &str) {
     let (mut receiver, port) = folders.receiver(2, &[]);
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).expect("a connection");
     let mut header = b"SKF1\0\0\0\x04\0\0\0\0\0\x01\0\0half".to_vec();
@@ -277,11 +273,21 @@ fn interrupts_leave_nothing_behind() {
     stream.read_exact(&mut header).expect("an answer");
     stream.write_all(&[7; 1000]).expect("a receiver that listens");
     receiver.expect("accept:");
-    receiver.interrupt();
+    receiver.signal(signal);
     let (status, said, errors) = receiver.finish();
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""), "{said}");
     assert!(said.contains(" of 65536 bytes came\n") && folders.arrived().is_empty(), "{said}");
+}
 
+#[test]
+fn interrupts_leave_nothing_behind() {
+    let folders = Folders::new("interrupted");
+    let path = folders.file("payload", 1_000_000);
+    // A sender that stops in the middle; the receiver is ended as by Ctrl-C, and as by kill.
+    for signal in ["INT", "TERM"] {
+        interrupt_receiver(&folders, signal);
+    }
+    // A receiver that never answers.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let port = silent.local_addr().expect("an address").port().to_string();
     let sender = Running::start(program("file_send", 2).args(["127.0.0.1", &port]).arg(path));
