@@ -12,7 +12,10 @@ static const char usage[] =
     "Sends each message, or without one each line of its input, and prints the echo.\n"
     "HOST is a name or an address; one with a colon in it is IPv6.\n";
 
-enum { LIMIT_MS = 5000 }; /* for the connection, and for every answer */
+enum {
+    LIMIT_MS = 5000, /* for the connection, and for every answer */
+    MESSAGE_MOST = 1023
+};
 
 static volatile sk_handle connection; /* the signal handler closes it */
 
@@ -59,7 +62,7 @@ static int64_t say(const char *message) {
 
 /* Waits for the echo: as many bytes as were sent, and the same ones. */
 static int64_t hear(const char *message) {
-    char echo[1024];
+    char echo[MESSAGE_MOST];
     size_t length = strlen(message), received;
     int64_t result = sk_recv_all(connection, echo, length, &received);
 
@@ -67,30 +70,33 @@ static int64_t hear(const char *message) {
         fprintf(stderr, "%s: %d of %d bytes came\n",
                 result == SK_EEOF ? "the server ended the connection" : "no answer in time", (int)received,
                 (int)length);
-    else if (check("sk_recv_all", result) == SK_OK)
-        printf("recv:    %.*s\n", (int)length, echo);
-    if (result == SK_OK && memcmp(echo, message, length) != 0) {
-        fputs("that is not what was sent\n", stderr);
+    else if (check("sk_recv_all", result) == SK_OK && memcmp(echo, message, length) != 0) {
+        fputs("that is not what was sent\n", stderr); /* and may be anything: it is not shown */
         return SK_EOTHER;
     }
+    if (result == SK_OK)
+        printf("recv:    %s\n", message);
     return result;
+}
+
+/* One message, there and back. */
+static int exchange(const char *message) {
+    if (strlen(message) <= MESSAGE_MOST)
+        return say(message) == SK_OK && hear(message) == SK_OK;
+    fprintf(stderr, "a message is too long: %d bytes at most\n", MESSAGE_MOST);
+    return 0;
 }
 
 /* One message after the other, from the command line or from the input. */
 static int converse(int count, char **messages) {
-    char line[1024];
+    char line[MESSAGE_MOST + 3]; /* with its end, and with room to see that it is too long */
     int i;
-    for (i = 0; i < count; i++) {
-        if (strlen(messages[i]) >= sizeof line) {
-            fputs("a message is too long: 1023 bytes at most\n", stderr);
+    for (i = 0; i < count; i++)
+        if (!exchange(messages[i]))
             return 0;
-        }
-        if (say(messages[i]) != SK_OK || hear(messages[i]) != SK_OK)
-            return 0;
-    }
     while (count == 0 && fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
-        if (say(line) != SK_OK || hear(line) != SK_OK)
+        if (!exchange(line))
             return 0;
     }
     if (count > 0 || !ferror(stdin))

@@ -57,7 +57,7 @@ static sk_handle open_socket(int server, const char *host, int port) {
 
 /* Sends back what comes, until Ctrl-C. */
 static void serve(void) {
-    char data[2048];
+    static char data[65536]; /* no datagram is larger, so none is cut */
     sk_addr from;
     int64_t got;
     while (!stopping && (got = check("sk_recv_from", sk_recv_from(mine, data, sizeof data, 0, &from))) >= 0)

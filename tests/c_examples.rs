@@ -206,9 +206,30 @@ fn datagrams_are_counted() {
         finished.stdout.ends_with("1000 sent, 1000 answered in time, 0 late, 0 lost, 0 came again\n"),
         "{finished:?}"
     );
+    // A large one comes back whole.
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(support::LIMIT)).expect("a limit");
+    let (sent, mut heard) = (vec![7; 60000], vec![0; 65536]);
+    socket.send_to(&sent, format!("127.0.0.1:{port}")).expect("a server");
+    assert_eq!(socket.recv(&mut heard).expect("the echo"), sent.len());
     server.interrupt();
     let (status, _, errors) = server.finish();
     assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+}
+
+/// A line is one message, or it is too long; never two.
+#[test]
+fn a_message_has_its_length() {
+    for (length, fits) in [(1023, true), (1024, false), (3000, false)] {
+        let mut server = Running::start(program("echo_server", VARIANTS[1]).args(["--once", "1"]));
+        let port = port(&server.expect("bind:"));
+        let message = "x".repeat(length);
+        let mut client = Running::start(program("echo_client", VARIANTS[0]).args(["127.0.0.1", &port]));
+        client.say(&message);
+        let (status, said, errors) = client.finish();
+        assert_eq!((status.success(), said.matches("send:").count()), (fits, fits.into()), "{said}{errors}");
+        server.finish();
+    }
 }
 
 /// Interrupts a program that waits; it must end with success and without a complaint.
