@@ -49,14 +49,13 @@ static int speak(int input) {
     return 0;
 }
 
-/* Prints what the server says; but no control characters, which would command the terminal.
- * 0: it says no more, < 0: it can't. */
+/* Prints what the server says. 0: it says no more, < 0: it can't. */
 static int64_t hear(void) {
+    static unsigned char before;
     char data[PIECE];
-    int64_t i, got = sk_recv(connection, data, sizeof data, SK_DONTWAIT);
-    for (i = 0; i < got; i++)
-        if ((unsigned char)data[i] >= ' ' || data[i] == '\n')
-            putchar(data[i]);
+    int64_t got = sk_recv(connection, data, sizeof data, SK_DONTWAIT);
+    if (got > 0)
+        print_safely(data, (size_t)got, &before);
     fflush(stdout);
     return got == SK_EAGAIN ? 1 : check("sk_recv", got);
 }

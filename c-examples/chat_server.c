@@ -22,7 +22,8 @@ enum {
     QUEUE = 16 * 1024,       /* bytes that wait for one person to read */
     LAST_WORDS = 100,        /* bytes of the queue that are kept for the last line */
     SEND_BUFFER = 16 * 1024, /* bytes that the system holds beside our queue: a known number */
-    EVENTS = 64              /* at a time */
+    EVENTS = 64,             /* at a time */
+    ASK_S = 60               /* of silence, before the system asks whether somebody is there */
 };
 
 /* In microseconds, as common.h tells the time. */
@@ -287,7 +288,11 @@ static int start(const char *host, long port) {
     snprintf(endpoint, sizeof endpoint, strchr(host, ':') != NULL ? "tcp://[%s]:%ld" : "tcp://%s:%ld", host,
              port);
     listener = check("sk_serve", sk_serve(endpoint, 0));
-    if (listener < 0 || check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
+    /* Connections inherit that: whose machine has died is asked for after a minute of silence, and its
+     * place is free again some minutes later. */
+    if (listener < 0 || check("sk_set_option", sk_set_option(listener, SK_OPT_KEEPALIVE, 1)) < 0 ||
+        check("sk_set_option", sk_set_option(listener, SK_OPT_KEEPALIVE_IDLE, ASK_S)) < 0 ||
+        check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
         check("sk_local_addr", sk_local_addr(listener, &address)) < 0 ||
         check("sk_addr_format", sk_addr_format(&address, text, sizeof text)) < 0)
         return 0;

@@ -4,6 +4,7 @@
 #define COMMON_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -55,6 +56,21 @@ static inline int is_sent_or_lost(int64_t sent) {
     return is_harmless(sent) || sent == SK_ENOBUFS;
 }
 
+/* Prints what a stranger said, but no control characters, which would command the terminal; in UTF-8
+ * some have two bytes, which may come in two pieces: *before is the byte before, 0 at the beginning. */
+static inline void print_safely(const char *text, size_t length, unsigned char *before) {
+    size_t i;
+    for (i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        int second = *before == 0xc2 && byte >= 0x80;
+        if (second && byte >= 0xa0)
+            putchar(0xc2); /* no control character after all */
+        if (byte == '\n' || (byte >= ' ' && byte != 0x7f && byte != 0xc2 && !(second && byte < 0xa0)))
+            putchar(byte);
+        *before = byte;
+    }
+}
+
 /* The program's last step: its exit status. What could not be written was not said. */
 static inline int finish(int good) {
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -64,8 +80,19 @@ static inline int finish(int good) {
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A program may be started without its input or outputs (">&-"). The first socket would get such a
+ * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
+ * using them fails, as it has to. */
+static inline void fill_streams(void) {
+    int n;
+    for (n = 0; n <= 2; n++)
+        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
+            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
+}
+
 /* --help and --self-test, which every program has. 0: something else is asked for. */
 static inline int is_answered(int argc, char **argv, const char *usage, int (*self_test)(void), int *status) {
+    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         *status = finish(fputs(usage, stdout) >= 0);

@@ -1,5 +1,6 @@
 /* echo_client: the client's road, one library call for each step: socket,
  * connect, send and recv in turn, close. It talks to echo_server. */
+#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@ static const char usage[] =
     "Sends each message, or without one each line of its input, and prints the echo.\n"
     "HOST is a name or an address; one with a colon in it is IPv6.\n";
 
-enum { LIMIT_MS = 5000 }; /* for the connection, and for every answer */
+enum {
+    LIMIT_MS = 5000, /* for the connection, and for every answer */
+    MESSAGE_MOST = 1023
+};
 
 static volatile sk_handle connection; /* the signal handler closes it */
 
@@ -58,7 +62,7 @@ static int64_t say(const char *message) {
 
 /* Waits for the echo: as many bytes as were sent, and the same ones. */
 static int64_t hear(const char *message) {
-    char echo[1024];
+    char echo[MESSAGE_MOST];
     size_t length = strlen(message), received;
     int64_t result = sk_recv_all(connection, echo, length, &received);
 
@@ -66,33 +70,39 @@ static int64_t hear(const char *message) {
         fprintf(stderr, "%s: %d of %d bytes came\n",
                 result == SK_EEOF ? "the server ended the connection" : "no answer in time", (int)received,
                 (int)length);
-    else if (check("sk_recv_all", result) == SK_OK)
-        printf("recv:    %.*s\n", (int)length, echo);
-    if (result == SK_OK && memcmp(echo, message, length) != 0) {
-        fputs("that is not what was sent\n", stderr);
+    else if (check("sk_recv_all", result) == SK_OK && memcmp(echo, message, length) != 0) {
+        fputs("that is not what was sent\n", stderr); /* and may be anything: it is not shown */
         return SK_EOTHER;
     }
+    if (result == SK_OK)
+        printf("recv:    %s\n", message);
     return result;
+}
+
+/* One message, there and back. */
+static int exchange(const char *message) {
+    if (strlen(message) <= MESSAGE_MOST)
+        return say(message) == SK_OK && hear(message) == SK_OK;
+    fprintf(stderr, "a message is too long: %d bytes at most\n", MESSAGE_MOST);
+    return 0;
 }
 
 /* One message after the other, from the command line or from the input. */
 static int converse(int count, char **messages) {
-    char line[1024];
+    char line[MESSAGE_MOST + 3]; /* with its end, and with room to see that it is too long */
     int i;
-    for (i = 0; i < count; i++) {
-        if (strlen(messages[i]) >= sizeof line) {
-            fputs("a message is too long: 1023 bytes at most\n", stderr);
+    for (i = 0; i < count; i++)
+        if (!exchange(messages[i]))
             return 0;
-        }
-        if (say(messages[i]) != SK_OK || hear(messages[i]) != SK_OK)
-            return 0;
-    }
     while (count == 0 && fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
-        if (say(line) != SK_OK || hear(line) != SK_OK)
+        if (!exchange(line))
             return 0;
     }
-    return 1;
+    if (count > 0 || !ferror(stdin))
+        return 1;
+    perror("the input");
+    return 0;
 }
 
 /* Plays the server too: one that is not there, one that answers, one that stays silent. */
@@ -126,9 +136,25 @@ static int self_test(void) {
     return good;
 }
 
+/* A program may be started without its input or outputs (">&-"). The first socket would get such a
+ * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
+ * using them fails, as it has to. */
+static void fill_streams(void) {
+    int n;
+    for (n = 0; n <= 2; n++)
+        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
+            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
+}
+
+/* Whether all that was printed could be written. */
+static int is_said(void) {
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
 int main(int argc, char **argv) {
     char rest;
     int port, good;
+    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return fputs(usage, stdout) < 0;
@@ -145,5 +171,5 @@ int main(int argc, char **argv) {
         puts("close:   done");
     if (strcmp(argv[1], "--self-test") == 0)
         puts(good ? "self-test: passed" : "self-test: FAILED");
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return good && is_said() ? EXIT_SUCCESS : EXIT_FAILURE;
 }

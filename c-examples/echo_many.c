@@ -20,6 +20,7 @@ enum {
     EVENTS = 256,      /* at a time */
     PAUSE_MS = 100,    /* when nobody can be accepted */
     SPARE = 16,        /* descriptors: stdin, the listener, the poller, … */
+    ASK_S = 60,        /* of silence, before a client is asked whether it is there */
     TEST_LIMIT_MS = 8000
 };
 
@@ -215,7 +216,11 @@ static int start(const char *host, long port) {
     snprintf(endpoint, sizeof endpoint, strchr(host, ':') != NULL ? "tcp://[%s]:%ld" : "tcp://%s:%ld", host,
              port);
     listener = check("sk_serve", sk_serve(endpoint, 0));
-    if (listener < 0 || check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
+    /* Connections inherit that: whose machine has died is asked for after a minute of silence, and its
+     * place is free again some minutes later. */
+    if (listener < 0 || check("sk_set_option", sk_set_option(listener, SK_OPT_KEEPALIVE, 1)) < 0 ||
+        check("sk_set_option", sk_set_option(listener, SK_OPT_KEEPALIVE_IDLE, ASK_S)) < 0 ||
+        check("sk_set_timeout", sk_set_timeout(listener, 0)) < 0 ||
         check("sk_local_addr", sk_local_addr(listener, &address)) < 0 ||
         check("sk_addr_format", sk_addr_format(&address, text, sizeof text)) < 0)
         return 0;

@@ -1,6 +1,7 @@
 /* echo_server: the server's road, one library call for each step: socket, bind,
  * listen, accept (a new socket for each client), recv and send in turn, close. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -111,19 +112,35 @@ static int self_test(void) {
     return good;
 }
 
+/* A program may be started without its input or outputs (">&-"). The first socket would get such a
+ * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
+ * using them fails, as it has to. */
+static void fill_streams(void) {
+    int n;
+    for (n = 0; n <= 2; n++)
+        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
+            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
+}
+
+/* Whether all that was printed could be written. */
+static int is_said(void) {
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
 /* Takes "--name number" where the arguments begin with it. */
 static int option(char **arguments, const char *name, long *value) {
     char *end;
     if (strcmp(arguments[0], name) != 0)
         return 0;
     *value = strtol(arguments[1], &end, 10);
-    return *end == '\0' && *value >= 0 && *value <= 65535;
+    return end != arguments[1] && *end == '\0' && *value >= 0 && *value <= 65535;
 }
 
 int main(int argc, char **argv) {
     const char *host = "127.0.0.1";
     long port = 0, backlog = 16, once = 0;
     int i, good;
+    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return fputs(usage, stdout) < 0;
@@ -145,5 +162,5 @@ int main(int argc, char **argv) {
         good = signal(SIGINT, on_interrupt) != SIG_ERR && start(host, port, backlog) && serve(once);
     }
     sk_close(listener);
-    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+    return is_said() && (good || stopping) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

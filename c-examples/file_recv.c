@@ -46,7 +46,8 @@ struct transfer {
 static int acceptable(const char *name, size_t length) {
     size_t i;
     for (i = 0; i < length; i++)
-        if (name[i] == '/' || (unsigned char)name[i] < ' ' || name[i] == 127)
+        if (name[i] == '/' || (unsigned char)name[i] < ' ' || name[i] == 127 ||
+            (i > 0 && name[i - 1] == '\xc2' && (unsigned char)name[i] >= 0x80 && (unsigned char)name[i] < 0xa0))
             return 0;
     return length > 0 && name[0] != '.';
 }
@@ -119,12 +120,29 @@ static int receive_bytes(struct transfer *t, enum verdict *verdict) {
     return 1;
 }
 
+/* What open would have given the file; mkstemp gives less. */
+static mode_t usual_mode(void) {
+    mode_t mask = umask(0);
+    umask(mask);
+    return (S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH) & ~mask;
+}
+
+/* A new name is safe when the folder that has it is on the disk too. */
+static int sync_folder(const char *folder) {
+    int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int good = at >= 0 && (fsync(at) == 0 || errno == EINVAL); /* some file systems can't */
+    if (!good)
+        perror(folder);
+    if (at >= 0)
+        close(at);
+    return good;
+}
+
 /* Gives the file its name, unless somebody else was faster: link, not rename, which would
  * replace what is there. */
-static enum verdict keep(const struct transfer *t) {
-    if (fchmod(t->file, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) == 0 && fsync(t->file) == 0 &&
-        link(t->part, t->path) == 0)
-        return WHOLE;
+static enum verdict keep(const struct transfer *t, const char *folder) {
+    if (fchmod(t->file, usual_mode()) == 0 && fsync(t->file) == 0 && link(t->part, t->path) == 0)
+        return sync_folder(folder) ? WHOLE : NOT_STORED;
     return errno == EEXIST ? EXISTS : not_stored(t->path);
 }
 
@@ -149,7 +167,7 @@ static int receive(const char *folder) {
     if (heard && verdict == GO_ON)
         heard = answer(&t, GO_ON) && receive_bytes(&t, &verdict);
     if (heard && verdict == WHOLE)
-        verdict = keep(&t);
+        verdict = keep(&t, folder);
     if (t.file >= 0) {
         close(t.file);
         if (unlink(t.part) != 0)
@@ -297,7 +315,8 @@ int main(int argc, char **argv) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     }
-    good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(host, port) && serve(folder, once) == once;
+    /* kill, too, leaves no half file behind. */
+    good = signal(SIGINT, on_ctrl_c) != SIG_ERR && signal(SIGTERM, on_ctrl_c) != SIG_ERR && start(host, port) && serve(folder, once) == once;
     sk_close(listener);
     return finish(good || stopping);
 }

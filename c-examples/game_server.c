@@ -42,13 +42,12 @@ static int game_open(const sk_addr *where) {
     char text[SK_ADDR_STRLEN];
     game.silent_ticks = SILENT_TICKS;
     game.socket = check("sk_socket", sk_socket(where->family, SK_DGRAM, SK_PROTO_UDP));
-    if (game.socket < 0 || !draw_secret(&game.secret) ||
+    if (game.socket < 0 || !draw_secret(&game.secret) || !draw_secret(&game.random) ||
         check("sk_bind_addr", sk_bind_addr(game.socket, where)) < 0 ||
         check("sk_local_addr", sk_local_addr(game.socket, &own)) < 0 ||
         check("sk_addr_format", sk_addr_format(&own, text, sizeof text)) < 0)
         return 0;
     printf("bind:  %s\n", text);
-    game.random = game.secret;
     place_coin();
     game.next = clock_us() + TICK_US;
     return 1;

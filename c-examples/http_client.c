@@ -21,11 +21,12 @@ static volatile sk_handle connection; /* the signal handler closes it */
 static struct http_stream in;
 static char connected_to[272];
 
-/* Ctrl-C: the look-up of a name can't be woken, so this ends the program. */
+/* Ctrl-C: the look-up of a name can't be woken, so this ends the program. A page that did not come
+ * is a failure, whoever ended it. */
 static void on_ctrl_c(int signal_number) {
     (void)signal_number;
     sk_close(connection);
-    _Exit(EXIT_SUCCESS);
+    _Exit(EXIT_FAILURE);
 }
 
 static const char *explain(int64_t result) {
@@ -249,8 +250,9 @@ static int self_test(void) {
 int main(int argc, char **argv) {
     long limit_ms = 10000;
     int i, good = 1, show_head = 0;
+    fill_streams();
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
+        return finish(fputs(usage, stdout) >= 0);
     if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
         good = self_test();
         use_connection(SK_INVALID_HANDLE, "");

@@ -448,9 +448,10 @@ int main(int argc, char **argv) {
     const char *host = "127.0.0.1";
     long port = 0;
     int i, good;
+    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
+        return finish(fputs(usage, stdout) >= 0);
     if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
         good = self_test();
         stop();

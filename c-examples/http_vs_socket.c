@@ -317,8 +317,9 @@ static int run(long exchanges) {
 int main(int argc, char **argv) {
     long exchanges = 2000;
     int good, self_test = argc == 2 && strcmp(argv[1], "--self-test") == 0;
+    fill_streams();
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
+        return finish(fputs(usage, stdout) >= 0);
     if (argc != 1 && !self_test && (argc != 3 || !option(argv + 1, "--exchanges", 10, 100000, &exchanges))) {
         fputs(usage, stderr);
         return EXIT_FAILURE;

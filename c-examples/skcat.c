@@ -432,7 +432,7 @@ int main(int argc, char **argv) {
         fputs(usage, stderr);
         return EXIT_FAILURE;
     }
-    if (signal(SIGINT, on_ctrl_c) == SIG_ERR)
+    if (signal(SIGINT, on_ctrl_c) == SIG_ERR || signal(SIGTERM, on_ctrl_c) == SIG_ERR)
         return EXIT_FAILURE;
     return finish(run(host, port));
 }

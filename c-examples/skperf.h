@@ -131,6 +131,11 @@ static inline int64_t send_data(sk_handle to, const struct test *t, struct repor
     return check("sending the data", sent);
 }
 
+/* When a sender who keeps to the test has long ended. One who does not must not hold up the others. */
+static inline int64_t end_of(const struct test *t, const struct meter *m) {
+    return m->begin + ((int64_t)t->ms + LIMIT_MS) * 1000;
+}
+
 static inline int64_t receive_stream(sk_handle from, const struct test *t, struct report *r) {
     unsigned char *data = buffer_of(t->length);
     int64_t got = data == NULL ? SK_ENOMEM : 1;
@@ -140,6 +145,8 @@ static inline int64_t receive_stream(sk_handle from, const struct test *t, struc
         got = sk_recv(from, data, t->length, 0);
         m.bytes += got > 0 ? got : 0;
         meter_show(&m, NULL, SECOND);
+        if (got > 0 && clock_us() > end_of(t, &m))
+            got = SK_ETIMEDOUT;
     }
     meter_show(&m, NULL, REST);
     free(data);
@@ -183,6 +190,8 @@ static inline int64_t receive_datagrams(sk_handle from, sk_handle control, const
             all = get64(last);
         }
         meter_show(&m, &r->packets, SECOND);
+        if (result >= 0 && clock_us() > end_of(t, &m))
+            result = SK_ETIMEDOUT;
     }
     meter_show(&m, &r->packets, REST);
     free(data);

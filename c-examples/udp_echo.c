@@ -2,6 +2,7 @@
  * as it is made. But nobody promises that a datagram arrives, or once, or in order:
  * so the client numbers its own and keeps count. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static sk_handle open_socket(int server, const char *host, int port) {
 
 /* Sends back what comes, until Ctrl-C. */
 static void serve(void) {
-    char data[2048];
+    static char data[65536]; /* no datagram is larger, so none is cut */
     sk_addr from;
     int64_t got;
     while (!stopping && (got = check("sk_recv_from", sk_recv_from(mine, data, sizeof data, 0, &from))) >= 0)
@@ -126,9 +127,25 @@ static int number(const char *text, int least, int most, int *value) {
     return sscanf(text, "%5d%c", value, &rest) == 1 && *value >= least && *value <= most;
 }
 
+/* A program may be started without its input or outputs (">&-"). The first socket would get such a
+ * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
+ * using them fails, as it has to. */
+static void fill_streams(void) {
+    int n;
+    for (n = 0; n <= 2; n++)
+        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
+            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
+}
+
+/* Whether all that was printed could be written. */
+static int is_said(void) {
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
 int main(int argc, char **argv) {
     int good, port = 0, count = 10;
     const char *role = argc > 1 ? argv[1] : "";
+    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (strcmp(role, "--help") == 0) {
         good = fputs(usage, stdout) >= 0;
@@ -138,7 +155,8 @@ int main(int argc, char **argv) {
     } else if (signal(SIGINT, on_interrupt) != SIG_ERR && strcmp(role, "server") == 0 && argc <= 4 &&
                (argc < 3 || number(argv[2], 0, 65535, &port))) {
         mine = open_socket(1, argc == 4 ? argv[3] : "127.0.0.1", port);
-        serve();
+        if (mine > 0)
+            serve();
         good = 0;
     } else if (strcmp(role, "client") == 0 && argc >= 4 && argc <= 5 && number(argv[3], 1, 65535, &port) &&
                (argc == 4 || number(argv[4], 1, MOST, &count))) {
@@ -151,5 +169,5 @@ int main(int argc, char **argv) {
         good = 0;
     }
     sk_close(mine);
-    return good || stopping ? EXIT_SUCCESS : EXIT_FAILURE;
+    return is_said() && (good || stopping) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

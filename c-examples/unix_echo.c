@@ -264,7 +264,8 @@ int main(int argc, char **argv) {
     if (is_answered(argc, argv, usage, self_test, &status))
         return status;
     if (argc == 3 && strcmp(role, "server") == 0) {
-        good = signal(SIGINT, on_ctrl_c) != SIG_ERR && start(argv[2]) && serve_with_worker(0, NEVER);
+        good = signal(SIGINT, on_ctrl_c) != SIG_ERR && signal(SIGTERM, on_ctrl_c) != SIG_ERR &&
+               start(argv[2]) && serve_with_worker(0, NEVER);
         close_server(argv[2]);
     } else if (argc >= 3 && strcmp(role, "client") == 0) {
         good = signal(SIGINT, on_ctrl_c) != SIG_ERR && run_client(argv[2], argc - 3, argv + 3);

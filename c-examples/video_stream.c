@@ -45,7 +45,7 @@ struct source {
     sk_handle socket;
     sk_addr group; /* SK_UNSPEC: to those who ask */
     struct audience viewers[VIEWERS];
-    uint64_t secret;
+    uint64_t secret, name; /* the name is told to everybody: nothing may be learnt from it */
     uint16_t number;
     long fps, skipped, unsent;
     int64_t frame, begin, next;
@@ -58,7 +58,7 @@ static int source_open(struct source *s, const sk_addr *where, const char *inter
     char text[SK_ADDR_STRLEN];
     s->fps = fps;
     s->socket = check("sk_socket", sk_socket(where->family, SK_DGRAM, SK_PROTO_UDP));
-    if (s->socket < 0 || !draw_secret(&s->secret) ||
+    if (s->socket < 0 || !draw_secret(&s->secret) || !draw_secret(&s->name) ||
         (interface_name != NULL && !interface_index(interface_name, &index)) ||
         check("sk_bind_addr", sk_bind_addr(s->socket, where)) < 0 ||
         (index != 0 &&
@@ -98,6 +98,9 @@ static int source_hear(struct source *s) {
             if (s->viewers[i].heard < seat->heard)
                 seat = &s->viewers[i];
         }
+        /* Nobody's seat is taken away: one more asks again and waits for a free one. */
+        if (i == VIEWERS && seat->heard != 0 && clock_us() - seat->heard <= SILENCE_US)
+            continue;
         seat->address = from;
         seat->heard = clock_us();
     }
@@ -137,7 +140,7 @@ static int source_step(struct source *s) {
         packet[1] = (unsigned char)(96 | (row + ROWS == HEIGHT ? 128 : 0)); /* marks a picture's last one */
         put16(packet + 2, s->number++);
         put32(packet + 4, (uint32_t)(s->frame * CLOCK / s->fps));
-        put32(packet + 8, (uint32_t)s->secret); /* the source's name: any number */
+        put32(packet + 8, (uint32_t)s->name);
         packet[12] = WIDTH;
         packet[13] = HEIGHT;
         packet[14] = (unsigned char)row;

@@ -100,6 +100,11 @@ static int show(void) {
     return mirrored && carried && sk_open_count() == 0;
 }
 
+/* Whether all that was printed could be written. */
+static int is_said(void) {
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
 int main(int argc, char **argv) {
     int self_test = argc == 2 && strcmp(argv[1], "--self-test") == 0;
     int good;
@@ -110,10 +115,10 @@ int main(int argc, char **argv) {
               "Makes both ends of a TCP connection and shows what defines a socket:\n"
               "protocol, IP address and port.\n",
               help ? stdout : stderr);
-        return help ? EXIT_SUCCESS : EXIT_FAILURE;
+        return help && is_said() ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     good = show();
     if (self_test)
         puts(good ? "self-test: passed" : "self-test: FAILED");
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return good && is_said() ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -130,22 +130,41 @@ def lowered(sentence):
     return sentence if keep else sentence[0].lower() + sentence[1:]
 
 
+def lead(text):
+    """What stands before the errors, as a sentence of its own."""
+    for end, words in [
+        (r"[,;] or:", ", or one of the errors below."),
+        (r", and:", ", and the errors below."),
+        (r":", ", one of the errors below."),
+        (r";", ", or one of the errors below."),
+    ]:
+        if re.search(end + "$", text):
+            return re.sub(end + "$", words, text)
+    return text
+
+
 def returned(function):
     """RETURN VALUES, and ERRORS where each has a line of its own."""
     lines = function.returns
     begin = next((at for at, line in enumerate(lines) if at and re.match(r"`SK_E", line)), None)
     if begin is None or not lines[begin - 1].rstrip().endswith((":", ";")):
         return [".Sh RETURN VALUES", *prose(" ".join(lines))]
-    # "`SK_EA`, `SK_EB` when; `SK_EC` when": each begins a line or follows a semicolon.
-    items = re.split(r";\s+(?=`SK_E)", " ".join(lines[begin:]))
+    # "`SK_EA`, `SK_EB` when; `SK_EC` when, `SK_ED` when": each begins a line, or follows a semicolon
+    # or the words about another.
+    items = re.split(r";\s+(?=`SK_E)|(?<!`),\s+(?=`SK_E\w+` [a-z])", " ".join(lines[begin:]))
+    # Whole sentences behind the last are about all of them.
+    items[-1], *rest = re.split(r"(?<=\.)\s+(?=[A-Z])", items[-1], maxsplit=1)
     pairs = [re.match(r"((?:`SK_E\w+`(?:, )?)+) ?(.*)", item).groups() for item in items]
-    page = [".Sh RETURN VALUES", *prose(" ".join(lines[:begin]).removesuffix(", or:") + ", or one of the errors below.")]
+    page = [".Sh RETURN VALUES", *prose(lead(" ".join(lines[:begin])))]
     page += [".Sh ERRORS", ".Bl -tag -width Er"]
     for codes, text in pairs:
         names = re.findall(r"SK_E\w+", codes)
         page.append(".It " + " , ".join(f"Dv {name}" for name in names))
         page += prose(text if text else "as sk_strerror says")
-    return page + [".El"]
+    page.append(".El")
+    for text in rest:
+        page += [".Pp", *prose(text)]
+    return page
 
 
 def page_of(function):

@@ -774,11 +774,11 @@ int sk_close(sk_handle s);
  * s: a connected stream.
  * timeout: ms; `SK_FOREVER` = no limit, 0 = do not wait.
  *
- * Returns `SK_OK` where the peer has ended its side. The handle stays open only after:
- * `SK_EBADHANDLE` not live; `SK_EOPNOTSUPP` no stream that is or was connected; `SK_EINVAL` limit below -1.
- * In these cases it was closed:
+ * Returns `SK_OK` where the peer has ended its side, or:
+ * `SK_EBADHANDLE` not live; `SK_EOPNOTSUPP` no stream that is or was connected; `SK_EINVAL` limit below -1;
  * `SK_EAGAIN` the limit was 0 and the peer had not ended, `SK_ETIMEDOUT` the limit ran out;
  * `SK_ECONNRESET` or another error of the connection; `SK_ECLOSED` another thread closed it meanwhile.
+ * The handle stays open only after the first three.
  * After `SK_SHUT_READ` there is no waiting for a TCP peer: `SK_EAGAIN` where it has not ended. On
  * other streams that counts as the peer's end.
  *

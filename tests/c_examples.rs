@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
@@ -65,6 +67,56 @@ fn wrong_arguments_get_the_usage_and_a_failure() {
         assert!(finished.stderr.starts_with("usage: "), "{}: {finished:?}", program.display());
         assert_eq!(finished.stdout, "", "{}", program.display());
     }
+}
+
+#[test]
+fn what_can_not_be_written_is_a_failure() {
+    let fails = |program: &PathBuf, argument: &str| {
+        let full = File::options().write(true).open("/dev/full").expect("a full device");
+        let status = Command::new(program).arg(argument).stdout(full).status().expect("a program");
+        assert_eq!(status.code(), Some(1), "{} {argument}", program.display());
+    };
+    every_program().for_each(|program| fails(&program, "--help"));
+    for name in ["what_is_a_socket", "echo_server", "echo_client", "udp_echo"] {
+        fails(&program(name, VARIANTS[0]).get_program().into(), "--self-test");
+    }
+}
+
+/// Without an input or output of its own a program must not take its socket for one.
+#[test]
+fn what_is_printed_does_not_go_to_the_peer() {
+    for (name, message, missing) in [
+        ("echo_client", "hello", "<&-"),
+        ("echo_client", "hello", ">&-"),
+        ("echo_client", "hello", "<&- >&- 2>&-"),
+        ("chat_client", "hello", "<&-"),
+        ("chat_client", "hello", ">&-"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let port = listener.local_addr().expect("an address").port().to_string();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec \"$@\" {missing}"), "sh"]);
+        shell.arg(program(name, VARIANTS[0]).get_program()).args(["127.0.0.1", &port, message]);
+        let running = Running::start(&mut shell);
+        let (mut stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(support::LIMIT)).expect("a limit");
+        let mut heard = vec![0; message.len()];
+        stream.read_exact(&mut heard).expect("the message");
+        stream.write_all(&heard).expect("a client");
+        stream.shutdown(std::net::Shutdown::Write).expect("a half-close");
+        stream.read_to_end(&mut heard).expect("the client's end");
+        assert_eq!(String::from_utf8_lossy(&heard).trim_end(), message, "{name} {missing}");
+        running.finish();
+    }
+}
+
+#[test]
+fn a_bad_address_and_an_empty_number_are_told() {
+    let finished = run_to_end(program("udp_echo", VARIANTS[0]).args(["server", "0", "203.0.113.9"]));
+    assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+    assert_eq!(finished.stderr, "sk_bind failed: The address is not available on this machine\n");
+    let finished = run_to_end(program("echo_server", VARIANTS[0]).args(["--port", "", "--once", "1"]));
+    assert!(finished.status.code() == Some(1) && finished.stderr.starts_with("usage:"), "{finished:?}");
 }
 
 #[test]
@@ -154,9 +206,30 @@ fn datagrams_are_counted() {
         finished.stdout.ends_with("1000 sent, 1000 answered in time, 0 late, 0 lost, 0 came again\n"),
         "{finished:?}"
     );
+    // A large one comes back whole.
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(support::LIMIT)).expect("a limit");
+    let (sent, mut heard) = (vec![7; 60000], vec![0; 65536]);
+    socket.send_to(&sent, format!("127.0.0.1:{port}")).expect("a server");
+    assert_eq!(socket.recv(&mut heard).expect("the echo"), sent.len());
     server.interrupt();
     let (status, _, errors) = server.finish();
     assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+}
+
+/// A line is one message, or it is too long; never two.
+#[test]
+fn a_message_has_its_length() {
+    for (length, fits) in [(1023, true), (1024, false), (3000, false)] {
+        let mut server = Running::start(program("echo_server", VARIANTS[1]).args(["--once", "1"]));
+        let port = port(&server.expect("bind:"));
+        let message = "x".repeat(length);
+        let mut client = Running::start(program("echo_client", VARIANTS[0]).args(["127.0.0.1", &port]));
+        client.say(&message);
+        let (status, said, errors) = client.finish();
+        assert_eq!((status.success(), said.matches("send:").count()), (fits, fits.into()), "{said}{errors}");
+        server.finish();
+    }
 }
 
 /// Interrupts a program that waits; it must end with success and without a complaint.

@@ -119,6 +119,22 @@ fn everybody_hears_what_anybody_says() {
     assert!(said.contains("leave:  민수 left (1 here)\n"), "{said}");
 }
 
+/// A server is a stranger too.
+#[test]
+fn the_client_prints_no_control_characters() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let mut client = Running::start(program("chat_client", 0).args(["127.0.0.1", &port, "ann"]));
+    let (mut stream, _) = listener.accept().expect("a client");
+    stream.set_nodelay(true).expect("an option");
+    for piece in [&b"\x1b[2Jred\x07 \xc2"[..], b"\x9b31m \xc3\xa9\xc2\xa9\x7f ", "한글\n".as_bytes()] {
+        stream.write_all(piece).expect("a client that listens");
+    }
+    assert_eq!(client.expect("[2Jred"), "31m \u{e9}\u{a9} 한글");
+    drop(stream);
+    client.finish();
+}
+
 #[test]
 fn nc_can_take_part() {
     if Command::new("nc").arg("-h").output().is_err() {

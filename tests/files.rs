@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -200,8 +201,18 @@ fn no_name_leads_out_of_the_folder() {
     fs::write(folders.to.join("mine"), "mine").expect("a file");
     std::os::unix::fs::symlink("../from/elsewhere", folders.to.join("link")).expect("a link");
     let (receiver, port) = folders.receiver(1, &[]);
-    let names: [&[u8]; 9] =
-        [b"../evil", b"/tmp/evil", b"a/b", b"..", b".", b".bashrc", b"", b"new\nline", b"\x1b[31m"];
+    let names: [&[u8]; 10] = [
+        b"../evil",
+        b"/tmp/evil",
+        b"a/b",
+        b"..",
+        b".",
+        b".bashrc",
+        b"",
+        b"new\nline",
+        b"\x1b[31m",
+        b"\xc2\x9b31m",
+    ];
     for name in names {
         assert_eq!(verdict(&port, name, 1), BAD_NAME, "{}", name.escape_ascii());
     }
@@ -236,10 +247,24 @@ fn a_receiver_that_can_not_store_says_so_at_once() {
 }
 
 #[test]
-fn interrupts_leave_nothing_behind() {
-    let folders = Folders::new("interrupted");
-    let path = folders.file("payload", 1_000_000);
-    // A sender that stops in the middle, and a receiver that never answers.
+fn a_file_is_as_open_as_the_umask_says() {
+    let folders = Folders::new("umask");
+    let path = folders.file("payload", 1000);
+    for (mask, mode) in [("077", 0o600), ("022", 0o644), ("002", 0o664)] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("umask {mask}; exec \"$@\""), "sh"]);
+        shell.arg(program("file_recv", 0).get_program()).args(["--once", "1", "--folder"]).arg(&folders.to);
+        let (receiver, port) = started(&mut shell);
+        let finished = run_to_end(program("file_send", 0).args(["127.0.0.1", &port]).arg(&path));
+        assert!(finished.status.success() && receiver.finish().0.success(), "{finished:?}");
+        let stored = folders.to.join("payload");
+        let found = fs::metadata(&stored).expect("the file").permissions().mode();
+        assert_eq!(found & 0o777, mode, "umask {mask}");
+        fs::remove_file(stored).expect("the file");
+    }
+}
+
+fn interrupt_receiver(folders: &Folders, signal: &str) {
     let (mut receiver, port) = folders.receiver(2, &[]);
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).expect("a connection");
     let mut header = b"SKF1\0\0\0\x04\0\0\0\0\0\x01\0\0half".to_vec();
@@ -248,11 +273,21 @@ fn interrupts_leave_nothing_behind() {
     stream.read_exact(&mut header).expect("an answer");
     stream.write_all(&[7; 1000]).expect("a receiver that listens");
     receiver.expect("accept:");
-    receiver.interrupt();
+    receiver.signal(signal);
     let (status, said, errors) = receiver.finish();
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""), "{said}");
     assert!(said.contains(" of 65536 bytes came\n") && folders.arrived().is_empty(), "{said}");
+}
 
+#[test]
+fn interrupts_leave_nothing_behind() {
+    let folders = Folders::new("interrupted");
+    let path = folders.file("payload", 1_000_000);
+    // A sender that stops in the middle; the receiver is ended as by Ctrl-C, and as by kill.
+    for signal in ["INT", "TERM"] {
+        interrupt_receiver(&folders, signal);
+    }
+    // A receiver that never answers.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let port = silent.local_addr().expect("an address").port().to_string();
     let sender = Running::start(program("file_send", 2).args(["127.0.0.1", &port]).arg(path));
@@ -260,7 +295,8 @@ fn interrupts_leave_nothing_behind() {
     connection.read_exact(&mut [0; 16]).expect("a header");
     sender.interrupt();
     let (status, said, errors) = sender.finish();
-    assert_eq!((status.code(), errors.as_str()), (Some(0), ""), "{said}");
+    // Nothing arrived: `file_send ... && rm` must not go on.
+    assert_eq!((status.code(), errors.as_str()), (Some(1), ""), "{said}");
     assert!(said.ends_with("not transferred: 0 of 1000000 bytes were sent\n"), "{said}");
 }
 

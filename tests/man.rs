@@ -25,6 +25,7 @@ fn every_function_has_a_clean_page() {
         assert!(text.contains(".Sh DESCRIPTION") && text.contains(".Sh SEE ALSO"), "{}", page.display());
         // What the header puts between backticks has a markup of its own here.
         assert!(!text.contains('`'), "{} has a backtick", page.display());
+        assert!(!text.contains(":,") && !text.contains("or:"), "{} has half a sentence", page.display());
     }
     // It has no --version to ask for.
     if Command::new("mandoc").arg("/dev/null").output().is_err() {

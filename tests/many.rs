@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::running::Running;
 use support::{LIMIT, Language, Linking, compile, root, run_to_end};
@@ -100,6 +100,30 @@ fn who_finds_no_descriptor_left_is_told() {
     let (status, said, errors) = server.finish();
     assert_eq!((status.code(), errors.as_str()), (Some(0), WHY), "{said}");
     assert!(said.contains(" clients served, 101 sent away, "), "{said}");
+}
+
+/// A client whose machine has died does not keep its place for ever: the system asks.
+#[test]
+fn silent_clients_are_asked() {
+    let (server, _, port) = server("true");
+    let mut client = connect(&port);
+    assert_eq!(ask(&mut client), "echo");
+    // The server's end of the connection, and its timer: 02 is that of keepalive (proc(5)). For a
+    // moment it may be that of the answer, which is not acknowledged yet.
+    let end = format!(":{:04X} ", port.parse::<u16>().expect("a port"));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let mut timer = String::new();
+    while !timer.starts_with("02:") && Instant::now() < deadline {
+        let table = fs::read_to_string("/proc/net/tcp").expect("the table of connections");
+        let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut ours = fields.filter(|field| field[3] == "01" && format!("{} ", field[1]).ends_with(&end));
+        timer = ours.next().expect("our connection")[5].to_string();
+    }
+    assert!(timer.starts_with("02:"), "{timer}");
+    let ticks = u64::from_str_radix(&timer[3..], 16).expect("a time");
+    assert!(ticks <= 6000, "after {ticks} hundredths of a second");
+    server.interrupt();
+    assert!(server.finish().0.success());
 }
 
 #[test]

@@ -204,6 +204,53 @@ fn the_film_goes_to_nobody_who_did_not_ask() {
     interrupted(sender);
 }
 
+/// What strangers say must not command the terminal.
+#[test]
+fn receivers_print_no_control_characters() {
+    let mut receiver = program("multicast", 0);
+    receiver.args(["receive", "--count", "1", "127.255.255.255:0"]);
+    let (receiver, address) = started(&mut receiver, "bind: ");
+    let message = "\x1b[2Jred\x07 \u{9b}31m \u{e9}\u{a9}\x7f 한글";
+    let finished = run_to_end(program("multicast", 1).args(["send", &address, message]));
+    assert!(finished.status.success(), "{finished:?}");
+    let said = ended(receiver);
+    assert!(said.ends_with(": [2Jred 31m \u{e9}\u{a9} 한글\n"), "{said:?}");
+}
+
+/// A viewer more than there are seats gets none, and takes nobody's.
+#[test]
+fn a_full_house_keeps_its_viewers() {
+    let (sender, address) = started(program("video_stream", 0).arg("send"), "bind: ");
+    let asking = || {
+        let viewer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        viewer.connect(&address).expect("a sender");
+        viewer.set_read_timeout(Some(Duration::from_secs(3))).expect("a limit");
+        viewer.send(b"skv1\0\0\0\0").expect("a sender");
+        let mut key = [0; 8];
+        assert_eq!(viewer.recv(&mut key).expect("a key"), 8);
+        viewer.send(&key).expect("a sender");
+        viewer
+    };
+    let viewers: Vec<_> = (0..32).map(|_| asking()).collect();
+    let mut data = [0; 2000];
+    for viewer in &viewers {
+        assert!(viewer.recv(&mut data).expect("a film") > 500);
+    }
+    let late = asking();
+    // Once this is answered, what it asked before has been heard.
+    late.send(b"skv1\0\0\0\0").expect("a sender");
+    assert_eq!(late.recv(&mut data).expect("a key"), 8);
+    for viewer in &viewers {
+        viewer.set_nonblocking(true).expect("a mode");
+        while viewer.recv(&mut data).is_ok() {}
+        viewer.set_nonblocking(false).expect("a mode");
+        assert!(viewer.recv(&mut data).expect("a film that goes on") > 500);
+    }
+    late.set_nonblocking(true).expect("a mode");
+    assert!(late.recv(&mut data).is_err(), "the late one took a seat");
+    interrupted(sender);
+}
+
 /// Runs a program on a terminal, types, and gives what it wrote there.
 fn on_a_terminal(mut command: Command, keys: &str) -> String {
     let script = "import os, pty, select, sys, time

@@ -199,6 +199,20 @@ fn unix_sockets_carry_too() {
     }
 }
 
+/// Ended as by kill too, it leaves nothing in the next one's way.
+#[test]
+fn a_signal_removes_the_socket_file() {
+    let short = format!("/tmp/skcat-{}-signal", std::process::id());
+    for signal in ["INT", "TERM"] {
+        let mut listener =
+            Running::start(&mut cat(Ours, &["-v", "-l", "-U", &short], nothing(), Path::new("/dev/null")));
+        listener.expect("bind: ");
+        listener.signal(signal);
+        ended(listener);
+        assert!(!Path::new(&short).exists(), "{signal} leaves the socket's file");
+    }
+}
+
 #[test]
 fn one_after_the_other_is_served() {
     let folder = folder("keep");

@@ -55,9 +55,14 @@ impl Running {
         }
     }
 
-    /// As Ctrl-C does. Through the shell, whose `kill` is built in and needs no `unsafe`.
+    /// As Ctrl-C does.
     pub fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
+        self.signal("INT");
+    }
+
+    /// Through the shell, whose `kill` is built in and needs no `unsafe`.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         run::succeed(Command::new("sh").args(["-c", &kill]), LIMIT).unwrap_or_else(|error| panic!("{error}"));
     }
 
