@@ -79,9 +79,10 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
 fn marks_of(fd: Fd, kind: Kind) -> u32 {
     let listening = option::get(fd, option::LISTENING) == Ok(1);
     let connected = calls::is_connected(fd);
-    let mut marks = mark::REUSE_CHOSEN;
+    // What was set on it elsewhere is not known.
+    let mut marks = mark::REUSE_CHOSEN | mark::INHERITS;
     if listening {
-        marks |= mark::LISTENING | mark::INHERITS;
+        marks |= mark::LISTENING;
     }
     if connected {
         marks |= mark::CONNECTED;
