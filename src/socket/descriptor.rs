@@ -79,7 +79,7 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
 fn marks_of(fd: Fd, kind: Kind) -> u32 {
     let listening = option::get(fd, option::LISTENING) == Ok(1);
     let connected = calls::is_connected(fd);
-    // What was set on it elsewhere is not known.
+    // What was done to it elsewhere is not known.
     let mut marks = mark::REUSE_CHOSEN | mark::INHERITS;
     if listening {
         marks |= mark::LISTENING;
@@ -87,7 +87,9 @@ fn marks_of(fd: Fd, kind: Kind) -> u32 {
     if connected {
         marks |= mark::CONNECTED;
     }
-    if !kind.is_datagram() && !listening && !connected {
+    if kind.is_datagram() {
+        marks |= mark::SHUT;
+    } else if !listening && !connected {
         marks |= mark::NONBLOCKING;
     }
     marks
