@@ -94,7 +94,7 @@ pub mod mark {
     /// An attempt to connect goes on, or what became of it was not told yet: where a further connect
     /// does not tell.
     pub const BEGUN: u32 = 1 << 27;
-    /// Receiving was shut down here, which a call that does not wait may have to look for.
+    /// Receiving was, or may have been, shut down, which a call that does not wait may have to look for.
     pub const SHUT: u32 = 1 << 28;
     /// A thread is at a receive that takes more than one system call.
     pub const RECEIVING: u32 = 1 << 25;

@@ -22,7 +22,8 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
         Some(fd) => fd,
         None => wait(&listener, address.as_mut())?,
     };
-    if listener.kind().is_tcp() && listener.slot.has(mark::INHERITS) {
+    // On a shared one another copy may have set what the slot here does not know of.
+    if listener.kind().is_tcp() && (listener.slot.has(mark::INHERITS) || listener.is_shared()) {
         let _ = option::set(fd, option::CORK, 0);
         let _ = option::set(fd, option::NODELAY, 1);
         if let Ok(Some(1..)) = option::linger(fd) {

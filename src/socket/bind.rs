@@ -61,6 +61,14 @@ impl Socket {
             // So that a restarted server gets its port at once.
             option::set(self.fd(), option::REUSE_ADDR, 1)?;
         }
+        // Linux takes the wish for a free name for fulfilled where there is a name.
+        if self.kind().is_unix() && address.path_len == 0 {
+            let unnamed = raw.bytes().len();
+            calls::local_address(self.fd(), &mut raw)?;
+            if raw.bytes().len() != unnamed {
+                return Err(Code::SK_EINVAL.into());
+            }
+        }
         calls::bind(self.fd(), &raw).map_err(|errno| self.address_error(errno, address))
     }
 

@@ -79,14 +79,17 @@ fn prepare(fd: Fd, kind: Kind) -> sys::Result<u32> {
 fn marks_of(fd: Fd, kind: Kind) -> u32 {
     let listening = option::get(fd, option::LISTENING) == Ok(1);
     let connected = calls::is_connected(fd);
-    let mut marks = mark::REUSE_CHOSEN;
+    // What was done to it elsewhere is not known.
+    let mut marks = mark::REUSE_CHOSEN | mark::INHERITS;
     if listening {
-        marks |= mark::LISTENING | mark::INHERITS;
+        marks |= mark::LISTENING;
     }
     if connected {
         marks |= mark::CONNECTED;
     }
-    if !kind.is_datagram() && !listening && !connected {
+    if kind.is_datagram() {
+        marks |= mark::SHUT;
+    } else if !listening && !connected {
         marks |= mark::NONBLOCKING;
     }
     marks

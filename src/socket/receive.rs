@@ -236,7 +236,9 @@ impl Socket {
         // A datagram socket whose receiving side was shut is readable for ever, and says
         // EAGAIN all the same where a blocking receive says 0.
         let ended = core::cell::Cell::new(false);
-        let must_look = timer.limit() == 0 && self.kind().is_datagram() && self.slot.has(mark::SHUT);
+        // Another copy may have done that.
+        let may_be_shut = self.slot.has(mark::SHUT) || self.is_shared();
+        let must_look = timer.limit() == 0 && self.kind().is_datagram() && may_be_shut;
         let received = self.retry_with(
             timer,
             &mut |must_not_block| match call(if must_not_block { flags | message::DONTWAIT } else { flags }) {

@@ -65,7 +65,8 @@ pub fn get(fd: Fd, name: Name) -> Result<c_int> {
 }
 
 pub fn set_text(fd: Fd, Name(level, name): Name, text: &CStr) -> Result<()> {
-    let len = text.count_bytes() as libc::socklen_t;
+    // With its NUL: Linux calls a text of no bytes invalid where an empty one is only unknown.
+    let len = text.to_bytes_with_nul().len() as libc::socklen_t;
     // SAFETY: pointer and length are those of one string.
     unsafe { syscall!(setsockopt(fd, level, name, text.as_ptr().cast(), len)) }.map(drop)
 }

@@ -220,6 +220,14 @@ CASE(addresses_that_are_garbage)
     zoo_is_unharmed(&z);
 }
 
+CASE(an_empty_text_names_no_congestion_control)
+{
+    sk_handle s = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+    CHECK_FAILS(sk_set_option_text(s, SK_OPT_CONGESTION, ""), SK_ENOENT);
+    CHECK_FAILS(sk_set_option_text(s, SK_OPT_CONGESTION, "sk-none"), SK_ENOENT);
+    CHECK_OK(sk_set_option_text(s, SK_OPT_BIND_DEVICE, ""));
+}
+
 CASE(texts_that_are_too_long)
 {
     static char text[100000];

@@ -650,3 +650,29 @@ CASE(what_an_accepted_socket_has_of_its_listener)
         if (value != rows[i].accepted) FAIL("option %d is %lld", rows[i].option, (long long)value);
     }
 }
+
+/* By whatever way the listener came to be one, and whichever of its handles accepts or was set. */
+CASE(an_accepted_socket_starts_with_the_defaults_whatever_its_listener_is)
+{
+    struct linger linger = {1, 30};
+    sk_handle own = tcp_listener(SK_INET, 4), set_here = MADE(sk_dup(own));
+    CHECK_OK(sk_set_option(set_here, SK_OPT_NODELAY, 0));
+    CHECK_OK(sk_set_option(set_here, SK_OPT_CORK, 1));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sk_handle adopted = MADE(sk_from_fd(fd)), shown = tcp_listener(SK_INET, 4);
+    CHECK_OK(sk_bind(adopted, "127.0.0.1", 0));
+    CHECK_OK(sk_listen(adopted, 4));
+    CHECK_EQ(setsockopt((int)sk_fd(shown), SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    sk_handle listeners[] = {own, set_here, adopted, shown};
+    for (int i = 0; i < 4; i++) {
+        sk_handle c = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+        CHECK_OK(sk_connect(c, "127.0.0.1", port_of(listeners[i])));
+        sk_handle s = MADE(sk_accept(listeners[i], NULL));
+        int64_t nodelay = -9, cork = -9, lingers = -9;
+        CHECK_OK(sk_get_option(s, SK_OPT_NODELAY, &nodelay));
+        CHECK_OK(sk_get_option(s, SK_OPT_CORK, &cork));
+        CHECK_OK(sk_get_option(s, SK_OPT_LINGER, &lingers));
+        if (nodelay != 1 || cork != 0 || lingers != -1)
+            FAIL("listener %d: %lld %lld %lld", i, (long long)nodelay, (long long)cork, (long long)lingers);
+    }
+}

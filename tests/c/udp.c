@@ -356,6 +356,34 @@ CASE(the_end_of_receiving_is_told_without_a_wait)
     }
 }
 
+/* Nor does it matter by which handle it was ended. */
+CASE(the_end_of_receiving_is_told_to_every_copy)
+{
+    static const int kinds[] = {PAIR_UDP4, PAIR_UDP6, PAIR_UNIX_DGRAM};
+    need_ipv6();
+    for (int i = 0; i < 3; i++) {
+        sk_handle p[2];
+        char b[4];
+        sk_dgram d = {.data = b, .room = sizeof b};
+        any_pair(kinds[i], p);
+        sk_handle copy = MADE(sk_dup(p[0]));
+        CHECK_FAILS(sk_recv(copy, b, 4, SK_DONTWAIT), SK_EAGAIN);
+        CHECK_OK(sk_shutdown(p[0], SK_SHUT_READ));
+        CHECK_GIVES(sk_wait(copy, SK_READABLE, 0), 1);
+        CHECK_GIVES(sk_recv(copy, b, 4, SK_DONTWAIT), 0);
+        CHECK_GIVES(sk_recv_batch(copy, &d, 1, SK_DONTWAIT), 0);
+        CHECK_OK(sk_close(copy));
+        int64_t fd = sk_into_fd(p[0]);
+        CHECK_GE(fd, 0);
+        sk_handle adopted = MADE(sk_from_fd(fd));
+        CHECK_GIVES(sk_recv(adopted, b, 4, SK_DONTWAIT), 0);
+        CHECK_OK(sk_set_timeout(adopted, 0));
+        CHECK_GIVES(sk_recv(adopted, b, 4, 0), 0);
+        CHECK_OK(sk_close(adopted));
+        CHECK_OK(sk_close(p[1]));
+    }
+}
+
 /* Nothing of what was in the address before is left, whatever the family and the datagram. */
 CASE(a_senders_address_is_whole)
 {

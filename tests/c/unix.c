@@ -154,6 +154,17 @@ CASE(bind_without_a_name_takes_a_free_abstract_one)
     close_pair((sk_handle[2]){x, y});
 }
 
+/* Linux would say yes, and change nothing. */
+CASE(a_bound_socket_takes_no_free_name)
+{
+    sk_addr before, after, unnamed = {.family = SK_UNIX};
+    sk_handle s = unix_bound(SK_DGRAM, 0, &before);
+    CHECK_FAILS(sk_bind(s, NULL, 0), SK_EINVAL);
+    CHECK_FAILS(sk_bind_addr(s, &unnamed), SK_EINVAL);
+    CHECK_OK(sk_local_addr(s, &after));
+    CHECK_GIVES(sk_addr_equal(&before, &after), 1);
+}
+
 CASE(abstract_names_may_hold_any_byte)
 {
     sk_addr a, got;
