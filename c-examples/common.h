@@ -80,9 +80,9 @@ static inline int finish(int good) {
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* A program may be started without its input or outputs (">&-"). The first socket would get such a
- * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
- * using them fails, as it has to. */
+/* A program may be started without its input or outputs (">&-"). libsk's sockets keep off their
+ * numbers, but the first file that is opened would get one, and into it what is printed. So /dev/null
+ * takes the places, opened the wrong way round: using them fails, as it has to. */
 static inline void fill_streams(void) {
     int n;
     for (n = 0; n <= 2; n++)

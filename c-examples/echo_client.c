@@ -1,6 +1,5 @@
 /* echo_client: the client's road, one library call for each step: socket,
  * connect, send and recv in turn, close. It talks to echo_server. */
-#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -136,16 +135,6 @@ static int self_test(void) {
     return good;
 }
 
-/* A program may be started without its input or outputs (">&-"). The first socket would get such a
- * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
- * using them fails, as it has to. */
-static void fill_streams(void) {
-    int n;
-    for (n = 0; n <= 2; n++)
-        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
-            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
-}
-
 /* Whether all that was printed could be written. */
 static int is_said(void) {
     return fflush(stdout) == 0 && !ferror(stdout);
@@ -154,7 +143,6 @@ static int is_said(void) {
 int main(int argc, char **argv) {
     char rest;
     int port, good;
-    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return fputs(usage, stdout) < 0;

@@ -1,7 +1,6 @@
 /* echo_server: the server's road, one library call for each step: socket, bind,
  * listen, accept (a new socket for each client), recv and send in turn, close. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -112,16 +111,6 @@ static int self_test(void) {
     return good;
 }
 
-/* A program may be started without its input or outputs (">&-"). The first socket would get such a
- * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
- * using them fails, as it has to. */
-static void fill_streams(void) {
-    int n;
-    for (n = 0; n <= 2; n++)
-        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
-            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
-}
-
 /* Whether all that was printed could be written. */
 static int is_said(void) {
     return fflush(stdout) == 0 && !ferror(stdout);
@@ -140,7 +129,6 @@ int main(int argc, char **argv) {
     const char *host = "127.0.0.1";
     long port = 0, backlog = 16, once = 0;
     int i, good;
-    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return fputs(usage, stdout) < 0;

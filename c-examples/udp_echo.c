@@ -2,7 +2,6 @@
  * as it is made. But nobody promises that a datagram arrives, or once, or in order:
  * so the client numbers its own and keeps count. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sk.h>
 #include <stdio.h>
@@ -127,16 +126,6 @@ static int number(const char *text, int least, int most, int *value) {
     return sscanf(text, "%5d%c", value, &rest) == 1 && *value >= least && *value <= most;
 }
 
-/* A program may be started without its input or outputs (">&-"). The first socket would get such a
- * number, and its peer what is printed. So /dev/null takes the places, opened the wrong way round:
- * using them fails, as it has to. */
-static void fill_streams(void) {
-    int n;
-    for (n = 0; n <= 2; n++)
-        if (fcntl(n, F_GETFD) < 0 && open("/dev/null", n == 0 ? O_WRONLY : O_RDONLY) < 0)
-            _Exit(EXIT_FAILURE); /* and there is nowhere to say why */
-}
-
 /* Whether all that was printed could be written. */
 static int is_said(void) {
     return fflush(stdout) == 0 && !ferror(stdout);
@@ -145,7 +134,6 @@ static int is_said(void) {
 int main(int argc, char **argv) {
     int good, port = 0, count = 10;
     const char *role = argc > 1 ? argv[1] : "";
-    fill_streams();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, through a pipe too */
     if (strcmp(role, "--help") == 0) {
         good = fputs(usage, stdout) >= 0;

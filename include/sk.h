@@ -543,7 +543,7 @@ int64_t sk_open_count(void);
  *
  * TCP sockets start with NODELAY and bind with REUSE_ADDR, IPv6 sockets are dual-stack; each
  * can be set otherwise by its option. There are no time limits. The descriptor
- * behind it is close-on-exec.
+ * behind it is close-on-exec, and its number no standard stream's (0 to 2), whatever is closed of them.
  *
  * Returns a handle, or:
  * `SK_EINVAL` an unknown constant;

@@ -103,29 +103,29 @@ pub fn adopt_poller(set: Fd, waker: Fd) -> Result<Handle> {
     Ok(handle)
 }
 
-/// The same socket under a number that has a slot. Where that is another, or there is no room, the
-/// old number is gone.
+/// The same socket under a number that has a slot, and is no standard stream's. Where that is another,
+/// or there is no room, the old number is gone.
 #[inline(always)]
 pub fn house(fd: Fd) -> Result<Fd> {
-    if TABLE.get().index_of(fd).is_some() { Ok(fd) } else { rehouse(fd) }
+    let fits = fd >= descriptor::FIRST && TABLE.get().index_of(fd).is_some();
+    if fits { Ok(fd) } else { rehouse(fd) }
 }
 
 #[cold]
 #[inline(never)]
 fn rehouse(fd: Fd) -> Result<Fd> {
-    let housed = place(fd);
-    if housed != Ok(fd) {
-        descriptor::close(fd);
-    }
+    let housed = copy(fd);
+    descriptor::close(fd);
     housed
 }
 
 /// A number that has a slot: the descriptor's own, or that of a copy.
 pub fn place(fd: Fd) -> Result<Fd> {
+    if TABLE.get().index_of(fd).is_some() { Ok(fd) } else { copy(fd) }
+}
+
+fn copy(fd: Fd) -> Result<Fd> {
     let table = TABLE.get();
-    if table.index_of(fd).is_some() {
-        return Ok(fd);
-    }
     let copy = descriptor::copy(fd, table.base)?;
     if table.index_of(copy).is_none() {
         descriptor::close(copy);

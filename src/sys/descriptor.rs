@@ -31,15 +31,29 @@ pub fn close_on_exec(fd: Fd) -> Result<()> {
     unsafe { syscall!(fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC)) }.map(drop)
 }
 
-/// A copy, close-on-exec, with the lowest free number from `at_least` on.
+/// The first number that is no standard stream's. A program may be started without these, and what it
+/// prints would go to whatever has got such a number.
+pub const FIRST: Fd = 3;
+
+/// A copy, close-on-exec, with the lowest free number from `at_least` on that is no standard stream's.
 pub fn copy(fd: Fd, at_least: u32) -> Result<Fd> {
-    let at_least = libc::c_int::try_from(at_least).map_err(|_| Errno(libc::EMFILE))?;
+    let at_least = libc::c_int::try_from(at_least).map_err(|_| Errno(libc::EMFILE))?.max(FIRST);
     // SAFETY: only numbers are passed.
     unsafe { syscall!(fcntl(fd, libc::F_DUPFD_CLOEXEC, at_least)) }.map_err(|errno| match errno {
         // The lowest number wanted lies beyond the limit.
         Errno(libc::EINVAL) => Errno(libc::EMFILE),
         errno => errno,
     })
+}
+
+/// The same descriptor under a number that is no standard stream's.
+pub fn off_streams(fd: Fd) -> Result<Fd> {
+    if fd >= FIRST {
+        return Ok(fd);
+    }
+    let moved = copy(fd, 0);
+    close(fd);
+    moved
 }
 
 /// The number of descriptors the process may have now, and may raise that to.

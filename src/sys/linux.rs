@@ -8,7 +8,7 @@ use core::sync::atomic::AtomicU32;
 use libc::{c_int, in_addr, in6_addr, sa_family_t, sigset_t, sockaddr_in, sockaddr_in6};
 
 use super::unix::Cred;
-use super::{Errno, Fd, Result, option, syscall};
+use super::{Errno, Fd, Result, descriptor, option, syscall};
 
 pub use super::one_step::*;
 pub use libc::{__errno_location as errno_place, MAP_NORESERVE};
@@ -113,7 +113,7 @@ pub fn inet6(sin6_port: u16, sin6_addr: in6_addr, sin6_scope_id: u32, sin6_flowi
 /// A descriptor that becomes readable, for good, with `wake`; see eventfd(2).
 pub fn waker() -> Result<Fd> {
     // SAFETY: only numbers are passed.
-    unsafe { syscall!(eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)) }
+    unsafe { syscall!(eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)) }.and_then(descriptor::off_streams)
 }
 
 /// Makes a `waker` readable.

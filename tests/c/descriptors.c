@@ -360,3 +360,30 @@ CASE(an_accept_on_an_adopted_unix_listener_leaves_errno_alone)
     CHECK_OK(sk_close(client));
     CHECK_OK(sk_close(listener));
 }
+
+/* A program may be started without them, and what it prints would go to a peer. */
+CASE(no_socket_has_the_number_of_a_standard_stream)
+{
+    sk_handle p[2];
+    char b;
+    close(0);
+    int fds = open_fds();
+    sk_handle l = tcp_listener(SK_INET, 4), c = MADE(sk_socket(SK_INET, SK_STREAM, 0));
+    CHECK_OK(sk_connect(c, "127.0.0.1", port_of(l)));
+    sk_handle s = MADE(sk_accept(l, NULL)), copy = MADE(sk_dup(s));
+    unix_pair(SK_STREAM, p);
+    CHECK_OK(sk_send_handle(p[0], s));
+    sk_handle received = MADE(sk_recv_handle(p[1]));
+    sk_handle poller = MADE(sk_poller());
+    CHECK_OK(sk_poller_add(poller, p[0], SK_READABLE, 0));
+    CHECK_FAILS(sk_recv(copy, &b, 1, SK_DONTWAIT), SK_EAGAIN);
+    CHECK_OK(sk_set_timeout(copy, 1));
+    CHECK_FAILS(sk_recv(copy, &b, 1, 0), SK_ETIMEDOUT); /* with what wakes it */
+    CHECK(!is_open_fd(0));
+    const sk_handle all[] = {l, c, s, copy, p[0], p[1], received, poller};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) CHECK_OK(sk_close(all[i]));
+    CHECK_EQ(open_fds(), fds);
+    /* What was the program's keeps its number. */
+    CHECK_EQ(socket(AF_INET, SOCK_DGRAM, 0), 0);
+    CHECK_EQ(sk_fd(MADE(sk_from_fd(0))), 0);
+}

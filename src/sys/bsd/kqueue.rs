@@ -236,7 +236,8 @@ fn look<'a>(set: Fd, fd: Fd, events: impl Iterator<Item = &'a kevent> + Clone) -
 pub fn waker() -> Result<Fd> {
     let waker = create()?;
     let made = change(waker, event(0, EVFILT_USER, EV_ADD | EV_CLEAR));
-    made.map(|()| waker).inspect_err(|_| descriptor::close(waker))
+    made.inspect_err(|_| descriptor::close(waker))?;
+    descriptor::off_streams(waker)
 }
 
 /// Makes a `waker` readable.
