@@ -625,7 +625,8 @@ int sk_listen(sk_handle s, int backlog);
  * the queue are passed over.
  *
  * Whatever the listener has, the new socket starts with NODELAY, without CORK, and without limits,
- * as one from `sk_socket`. As accept(2) has it, it inherits KEEPALIVE and what belongs to that,
+ * as one from `sk_socket`; only what another process sets on a listener that is already shared with
+ * it is not seen. As accept(2) has it, it inherits KEEPALIVE and what belongs to that,
  * LINGER, the buffers, V6ONLY, TTL, TOS, USER_TIMEOUT, QUICKACK, REUSE_PORT, MARK, BUSY_POLL,
  * BIND_DEVICE and CONGESTION.
  *

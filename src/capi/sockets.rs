@@ -126,7 +126,8 @@ pub extern "C" fn sk_listen(s: sk_handle, backlog: c_int) -> c_int {
 /// the queue are passed over.
 ///
 /// Whatever the listener has, the new socket starts with NODELAY, without CORK, and without limits,
-/// as one from `sk_socket`. As accept(2) has it, it inherits KEEPALIVE and what belongs to that,
+/// as one from `sk_socket`; only what another process sets on a listener that is already shared with
+/// it is not seen. As accept(2) has it, it inherits KEEPALIVE and what belongs to that,
 /// LINGER, the buffers, V6ONLY, TTL, TOS, USER_TIMEOUT, QUICKACK, REUSE_PORT, MARK, BUSY_POLL,
 /// BIND_DEVICE and CONGESTION.
 ///

@@ -22,8 +22,7 @@ pub fn accept(raw: i64, peer: Option<&mut MaybeUninit<Address>>) -> Result<Handl
         Some(fd) => fd,
         None => wait(&listener, address.as_mut())?,
     };
-    // On a shared one another copy may have set what the slot here does not know of.
-    if listener.kind().is_tcp() && (listener.slot.has(mark::INHERITS) || listener.is_shared()) {
+    if listener.kind().is_tcp() && listener.slot.has(mark::INHERITS) {
         let _ = option::set(fd, option::CORK, 0);
         let _ = option::set(fd, option::NODELAY, 1);
         if let Ok(Some(1..)) = option::linger(fd) {

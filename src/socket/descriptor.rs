@@ -115,6 +115,7 @@ impl Pinned {
     /// The descriptor, to be looked at from outside.
     pub fn show_fd(&self) -> Fd {
         self.slot.word.share(1);
+        self.slot.mark(mark::INHERITS);
         self.fd()
     }
 }

@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::kind::Kind;
 use super::pinned::Socket;
 use crate::error::{Code, Error, Result};
+use crate::handle::TABLE;
 use crate::handle::slot::{Direction, Limit, mark};
 use crate::sys::option::{self, Name};
 use crate::sys::{Errno, descriptor, errno};
@@ -297,10 +298,23 @@ impl Socket {
         }
         match opt {
             SK_OPT_REUSE_ADDR => self.slot.mark(mark::REUSE_CHOSEN),
-            SK_OPT_NODELAY | SK_OPT_CORK => self.slot.mark(mark::INHERITS),
+            SK_OPT_NODELAY | SK_OPT_CORK => self.let_inherit(),
             _ => {}
         }
         Ok(())
+    }
+
+    /// What this socket accepts inherits from it now, and so does what other handles of it accept: which
+    /// they are is not known, but it takes nothing from others to be taken for one.
+    fn let_inherit(&self) {
+        self.slot.mark(mark::INHERITS);
+        if self.is_shared() && !self.slot.has(mark::CONNECTED) {
+            for (_, slot) in TABLE.get().used() {
+                if slot.word.read().state().is_shared() {
+                    slot.mark(mark::INHERITS);
+                }
+            }
+        }
     }
 
     fn set_multicast_interface(&self, value: i64) -> Result<()> {
