@@ -213,8 +213,9 @@ enum { ERRNO_UNTOUCHED = 7777 };
     } while (0)
 #define CHECK_OK(call) CHECK_GIVES(call, SK_OK)
 
-static inline sk_handle check_made(sk_handle h, int error, const char *text, const char *file, int line)
+static inline sk_handle check_made(sk_handle h, const char *text, const char *file, int line)
 {
+    int error = errno; /* not an argument: that might be taken before the call */
     if (h <= 0) {
         fprintf(stderr, "%s:%d: %s is %lld %s, wanted a handle, errno %d\n", file, line, text,
                 (long long)h, check_name_of(h), error);
@@ -228,7 +229,7 @@ static inline sk_handle check_made(sk_handle h, int error, const char *text, con
 }
 
 /* The handle that the call makes; anything else ends the case. */
-#define MADE(call) (errno = ERRNO_UNTOUCHED, check_made((call), errno, #call, __FILE__, __LINE__))
+#define MADE(call) (errno = ERRNO_UNTOUCHED, check_made((call), #call, __FILE__, __LINE__))
 
 /* --- Time and threads ---------------------------------------------------------------------- */
 
